@@ -1,0 +1,147 @@
+//! Identifiers, as text with a prefix.
+//!
+//! A build's id is a ULID. A task's id is its build's id and its number in the plan, an event's id its
+//! stream and its version: so neither needs a table to find what it belongs to, and neither can collide.
+
+use plan::TaskNumber;
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use ulid::Ulid;
+
+/// Why a text is no identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not {0}")]
+pub struct IdError(&'static str);
+
+/// A build: `bld_` and 26 characters of ULID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BuildId(Ulid);
+
+impl BuildId {
+    /// Wraps a ULID made at the edge.
+    #[must_use]
+    pub fn new(id: Ulid) -> Self {
+        Self(id)
+    }
+
+    /// The id of this build's task of that number.
+    #[must_use]
+    pub fn task(self, number: TaskNumber) -> TaskId {
+        TaskId { build: self, number }
+    }
+}
+
+impl fmt::Display for BuildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bld_{}", self.0)
+    }
+}
+
+impl FromStr for BuildId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        const WANTED: IdError = IdError("a build id: bld_ and 26 letters and digits");
+        let ulid = text.strip_prefix("bld_").ok_or(WANTED)?;
+        Ulid::from_string(ulid).map(Self).map_err(|_| WANTED)
+    }
+}
+
+/// A task of a build: `tsk_`, the build's 26 characters, `_` and the task's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TaskId {
+    /// The build it belongs to.
+    pub build: BuildId,
+    /// Its place in the build's plan.
+    pub number: TaskNumber,
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tsk_{}_{}", self.build.0, self.number)
+    }
+}
+
+impl FromStr for TaskId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        const WANTED: IdError = IdError("a task id: tsk_, 26 letters and digits, _ and a number");
+        let (ulid, number) = text.strip_prefix("tsk_").and_then(|rest| rest.split_once('_')).ok_or(WANTED)?;
+        let build = Ulid::from_string(ulid).map(BuildId).map_err(|_| WANTED)?;
+        if number.starts_with('+') {
+            return Err(WANTED);
+        }
+        number.parse().map(|number| Self { build, number: TaskNumber(number) }).map_err(|_| WANTED)
+    }
+}
+
+/// An event of a build: `evt_`, the build's 26 characters, `_` and the version it gave the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventId {
+    /// The build whose stream holds it.
+    pub build: BuildId,
+    /// Its place in that stream, from 1.
+    pub version: u64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "evt_{}_{}", self.build.0, self.version)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        const WANTED: IdError = IdError("an event id: evt_, 26 letters and digits, _ and a number");
+        let (ulid, version) = text.strip_prefix("evt_").and_then(|rest| rest.split_once('_')).ok_or(WANTED)?;
+        let build = Ulid::from_string(ulid).map(BuildId).map_err(|_| WANTED)?;
+        version.parse().map(|version| Self { build, version }).map_err(|_| WANTED)
+    }
+}
+
+macro_rules! text_conversions {
+    ($($id:ty),+) => {$(
+        impl TryFrom<String> for $id {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                text.parse()
+            }
+        }
+        impl From<$id> for String {
+            fn from(id: $id) -> Self {
+                id.to_string()
+            }
+        }
+    )+};
+}
+text_conversions!(BuildId, TaskId, EventId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_read_back_what_they_print() {
+        let build = BuildId::new(Ulid(0x0191_2345_6789_abcd_ef01_2345_6789_abcd));
+        let task = build.task(TaskNumber(12));
+        assert_eq!(build.to_string().parse(), Ok(build));
+        assert_eq!(task.to_string().parse(), Ok(task));
+        assert_eq!(task.to_string(), format!("tsk_{}_12", &build.to_string()[4..]));
+        let event = EventId { build, version: 3 };
+        assert_eq!(event.to_string().parse(), Ok(event));
+    }
+
+    #[test]
+    fn foreign_text_is_no_id() {
+        for text in ["", "bld_", "tsk_01", "bld_01J0000000000000000000000", "BLD_x", "bld_../../etc/passwd"] {
+            assert!(text.parse::<BuildId>().is_err(), "{text}");
+            assert!(text.parse::<TaskId>().is_err(), "{text}");
+        }
+    }
+}
