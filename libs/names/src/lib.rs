@@ -1,0 +1,23 @@
+//! Names that cross a trust boundary: a repository URL, a branch, a path in a tree.
+//!
+//! A value of one of these types obeys its rules, however it came to be: [`FromStr`](std::str::FromStr),
+//! [`TryFrom<String>`] and serde all go through the same check. The error says which rule was broken, so
+//! it can be shown to whoever sent the name. Nothing here does I/O.
+
+mod text;
+
+mod branch;
+mod commit;
+mod path;
+mod project;
+mod reference;
+mod segment;
+mod url;
+
+pub use branch::BranchName;
+pub use commit::{Commit, CommitError};
+pub use path::{RelativePath, RelativePathError};
+pub use project::{ProjectName, ProjectNameError};
+pub use reference::{RefName, RefNameError};
+pub use segment::{Segment, SegmentError};
+pub use url::{Host, RepositoryUrl, RepositoryUrlError, Transport};
