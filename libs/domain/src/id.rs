@@ -99,7 +99,8 @@ impl FromStr for EventId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         const WANTED: IdError = IdError("an event id: evt_, 26 letters and digits, _ and a number");
-        let (ulid, version) = text.strip_prefix("evt_").and_then(|rest| rest.split_once('_')).ok_or(WANTED)?;
+        let (ulid, version) =
+            text.strip_prefix("evt_").and_then(|rest| rest.split_once('_')).ok_or(WANTED)?;
         let build = Ulid::from_string(ulid).map(BuildId).map_err(|_| WANTED)?;
         version.parse().map(|version| Self { build, version }).map_err(|_| WANTED)
     }

@@ -123,7 +123,8 @@ fn number_ids(draft: &PlanDraft, problems: &mut Problems) -> HashMap<String, Tas
     let mut numbers = HashMap::with_capacity(draft.tasks.len());
     for (number, task) in (0u32..).zip(&draft.tasks) {
         if let Some(first) = numbers.insert(task.id.clone(), TaskNumber(number)) {
-            problems.add(format!("/tasks/{number}/id"), format!("{:?} is also the id of task {first}", task.id));
+            problems
+                .add(format!("/tasks/{number}/id"), format!("{:?} is also the id of task {first}", task.id));
         }
     }
     numbers
@@ -141,7 +142,8 @@ fn connect(
     }
     let edges: usize = draft.dependencies.iter().map(|d| d.depends_on.len()).sum();
     if edges > bounds.dependencies {
-        problems.add("/dependencies", format!("{edges} dependencies, at most {} allowed", bounds.dependencies));
+        problems
+            .add("/dependencies", format!("{edges} dependencies, at most {} allowed", bounds.dependencies));
         return graph;
     }
     let mut seen = std::collections::HashSet::with_capacity(edges);
@@ -222,11 +224,15 @@ fn check_task(
 
 /// A model name becomes an argument of the CLI: it must not look like an option.
 fn names_no_model(model: &str) -> Option<&'static str> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'[' | b']' | b'@');
+    let plain = |b: u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'[' | b']' | b'@')
+    };
     let valid = model.len() <= 128
         && model.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
         && model.bytes().all(plain);
-    (!valid).then_some("a model name is 1 to 128 of letters, digits and -_.:/[]@, starting with a letter or digit")
+    (!valid).then_some(
+        "a model name is 1 to 128 of letters, digits and -_.:/[]@, starting with a letter or digit",
+    )
 }
 
 fn check_targets(
@@ -236,7 +242,8 @@ fn check_targets(
     problems: &mut Problems,
 ) -> Vec<RelativePath> {
     if targets.len() > bounds.targets {
-        problems.add(format!("/tasks/{index}/targets"), format!("at most {} targets allowed", bounds.targets));
+        problems
+            .add(format!("/tasks/{index}/targets"), format!("at most {} targets allowed", bounds.targets));
         return Vec::new();
     }
     let mut checked = Vec::with_capacity(targets.len());

@@ -1,0 +1,95 @@
+//! Command to events: all scheduling, retrying and ending is decided here.
+//!
+//! The order of scheduling is the order of the plan. When a task fails for good, nothing new is scheduled,
+//! what runs may finish, and then the build fails: work that was paid for is kept, no more is bought.
+
+mod attempt;
+mod schedule;
+
+use super::{Build, BuildEvent, BuildSpec, Command, PlanSource, Rejection, data};
+use crate::{Failure, FailureClass, Usage};
+use chrono::{DateTime, Utc};
+use plan::Plan;
+
+/// So often may attempts at one piece of work be lost with their executor before it fails: far above what
+/// restarts of executors explain, low enough that work which kills its executor comes to an end.
+pub(super) const MOST_LOSSES: u32 = 50;
+
+impl Build {
+    /// What a command leads to. An empty answer means: accepted, and nothing changes.
+    ///
+    /// # Errors
+    /// Why the command is refused.
+    pub fn decide(&self, command: Command) -> Result<Vec<BuildEvent>, Rejection> {
+        if let Command::Submit { spec, plan, at } = command {
+            return self.submit(spec, plan, at);
+        }
+        if self.spec.is_none() {
+            return Err(Rejection::Unknown);
+        }
+        match command {
+            Command::Submit { .. } => Err(Rejection::AlreadySubmitted),
+            Command::Start { work, attempt, executor, at } => self.start(work, attempt, executor, at),
+            Command::Finish { work, attempt, outcome, at } => self.finish(work, attempt, outcome, at),
+            Command::Lose { work, attempt, at } => Ok(self.lose(work, attempt, at)),
+            Command::Cancel { reason, at } => self.cancel(reason, at),
+            Command::Expire { at } => Ok(self.expire(at)),
+        }
+    }
+
+    fn submit(
+        &self,
+        spec: BuildSpec,
+        plan: Option<Plan>,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<BuildEvent>, Rejection> {
+        if self.spec.is_some() {
+            return Err(Rejection::AlreadySubmitted);
+        }
+        let max_parallel = spec.limits.max_parallel;
+        let mut events = vec![data::BuildSubmitted { spec, at }.into()];
+        match plan {
+            None => events
+                .push(data::PlanningScheduled { attempt: super::Attempt::FIRST, not_before: None }.into()),
+            Some(plan) => {
+                let first = schedule::first_tasks(&plan, max_parallel);
+                events.push(
+                    data::PlanGenerated {
+                        plan,
+                        source: PlanSource::Client,
+                        usage: Usage::default(),
+                        session_id: None,
+                        duration_ms: 0,
+                        at,
+                    }
+                    .into(),
+                );
+                events.extend(first);
+            }
+        }
+        Ok(events)
+    }
+
+    /// Cancelling twice is no error; cancelling what has ended otherwise is.
+    fn cancel(&self, reason: Option<String>, at: DateTime<Utc>) -> Result<Vec<BuildEvent>, Rejection> {
+        match self.status {
+            super::BuildStatus::Cancelled => Ok(Vec::new()),
+            status if status.is_terminal() => Err(Rejection::Ended),
+            _ => Ok(vec![data::BuildCancelled { reason, at }.into()]),
+        }
+    }
+
+    fn expire(&self, at: DateTime<Utc>) -> Vec<BuildEvent> {
+        let over = self.deadline().is_some_and(|deadline| deadline <= at);
+        if self.status.is_terminal() || !over {
+            return Vec::new();
+        }
+        let seconds = self.spec.as_ref().map_or(0, |spec| spec.limits.build_timeout_seconds);
+        let message =
+            format!("the build took longer than its limit of {seconds} s (limits.buildTimeoutSeconds)");
+        vec![
+            data::BuildFailed { failure: Failure::new(FailureClass::Timeout, message), task: None, at }
+                .into(),
+        ]
+    }
+}

@@ -1,0 +1,16 @@
+//! Time and identity: read at the edge, handed inward as values.
+
+use chrono::{DateTime, Utc};
+use domain::BuildId;
+
+/// The time of day.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+/// New identifiers.
+pub trait Ids: Send + Sync {
+    /// An id no build has had, later than every id it gave before.
+    fn build(&self) -> BuildId;
+}

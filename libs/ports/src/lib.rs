@@ -1,0 +1,24 @@
+//! What Buildwright needs of the world, as traits with their values and errors. Adapters implement them;
+//! services are handed them; only the binary knows which adapter stands behind which.
+
+mod artifacts;
+mod bus;
+mod clock;
+mod events;
+mod output;
+mod read_models;
+mod results;
+
+pub use artifacts::{ArtifactError, ArtifactKey, ArtifactStore};
+pub use bus::{
+    BusError, CancelSignal, ExecutorName, Lease, OutcomeBus, OutcomeReport, TaskInput, TaskQueue, WorkKind,
+    WorkOrder,
+};
+pub use clock::{Clock, Ids};
+pub use events::{
+    Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
+    StreamId, Version,
+};
+pub use output::{OutputChunk, OutputLine, OutputLog, OutputStream};
+pub use read_models::{BuildFilter, BuildPage, BuildSummary, ReadModels, TaskCounts};
+pub use results::{DiffText, FileEntry, ResultError, Results};
