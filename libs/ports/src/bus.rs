@@ -53,7 +53,7 @@ pub enum WorkKind {
         /// Its place in the plan.
         number: TaskNumber,
         /// What it is.
-        task: PlannedTask,
+        task: Box<PlannedTask>,
         /// Results of the tasks it waited for, in their order.
         inputs: Vec<TaskInput>,
         /// Why the attempt before failed, on a second try.
