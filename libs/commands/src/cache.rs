@@ -1,0 +1,36 @@
+//! Recently used builds.
+
+use crate::mailbox::Mailbox;
+use domain::BuildId;
+use lru::LruCache;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) struct Cache {
+    capacity: usize,
+    mailboxes: Mutex<LruCache<BuildId, Arc<Mailbox>>>,
+}
+
+impl Cache {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { capacity: capacity.max(1), mailboxes: Mutex::new(LruCache::unbounded()) }
+    }
+
+    /// The one mailbox of a build. There must never be two: one of them would be out of date. So only those
+    /// that nobody holds are let go of, and the cache may for a while be larger than its capacity.
+    pub(crate) fn mailbox(&self, id: BuildId) -> Arc<Mailbox> {
+        let mut mailboxes = self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = Arc::clone(mailboxes.get_or_insert(id, || Arc::new(Mailbox::new(id))));
+        for _ in 0..4 {
+            if mailboxes.len() <= self.capacity {
+                break;
+            }
+            match mailboxes.pop_lru() {
+                Some((id, held)) if Arc::strong_count(&held) > 1 => {
+                    mailboxes.put(id, held);
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+}
