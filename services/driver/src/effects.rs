@@ -97,6 +97,7 @@ impl Driver {
 
     pub(crate) async fn follow_timers(
         &self,
+        timers: &Timers,
         mut due: mpsc::UnboundedReceiver<Due>,
         stop: &CancellationToken,
     ) {
