@@ -8,7 +8,7 @@ pub use scripted::ScriptedAgent;
 
 use crate::output::Output;
 use async_trait::async_trait;
-use domain::{Failure, Usage};
+use domain::{Failure, FailureClass, Usage};
 use serde_json::Value;
 use std::{path::Path, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 pub enum Tools {
     /// Nothing: it only answers.
     None,
+    /// Reading files of its workspace.
+    Read,
     /// Reading and writing files of its workspace, and commands that only read.
     Files,
     /// Files and any command.
@@ -67,4 +69,14 @@ pub struct Report {
 pub trait Agent: Send + Sync {
     /// Runs until it is done, its time is over, or `stop` is cancelled. Nothing it started is left then.
     async fn run(&self, job: Job<'_>, output: &Output, stop: &CancellationToken) -> Report;
+}
+
+/// The class of an error that the Messages API answered with; no status means that no answer came.
+fn api_failure(status: Option<u16>) -> FailureClass {
+    match status {
+        Some(401 | 402 | 403) => FailureClass::Credential,
+        Some(429) => FailureClass::RateLimited,
+        Some(408 | 409 | 500..=599) | None => FailureClass::ModelError,
+        Some(_) => FailureClass::ModelRefused,
+    }
 }
