@@ -1,9 +1,7 @@
 //! Who writes the code.
 
-mod claude;
 mod scripted;
 
-pub use claude::{ClaudeAgent, ClaudeSettings};
 pub use scripted::ScriptedAgent;
 
 use crate::output::Output;
@@ -74,7 +72,7 @@ pub trait Agent: Send + Sync {
 /// The class of an error that the Messages API answered with; no status means that no answer came.
 fn api_failure(status: Option<u16>) -> FailureClass {
     match status {
-        Some(401 | 402 | 403) => FailureClass::Credential,
+        Some(401..=403) => FailureClass::Credential,
         Some(429) => FailureClass::RateLimited,
         Some(408 | 409 | 500..=599) | None => FailureClass::ModelError,
         Some(_) => FailureClass::ModelRefused,

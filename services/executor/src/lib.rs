@@ -10,8 +10,14 @@
 //!
 //! The executor knows the bus and the artifact store. It has no way to the event store.
 
+pub mod agent;
+mod output;
+mod plan_schema;
+mod prompt;
 mod run;
 mod worker;
+mod workshop;
 
 pub use run::Executor;
 pub use worker::Worker;
+pub use workshop::{Shell, Workshop};

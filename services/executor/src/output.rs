@@ -100,7 +100,6 @@ impl Shared {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "the lines as the port takes them")]
     fn take(&self) -> (Vec<(OutputStream, chrono::DateTime<chrono::Utc>, String)>, bool) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.bytes = 0;

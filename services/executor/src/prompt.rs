@@ -55,10 +55,13 @@ pub(crate) fn task(
     });
     let done = match inputs {
         [] => String::new(),
-        _ => inputs.iter().fold("\nAlready done by others, and in the workspace:\n".to_owned(), |mut text, i| {
-            let _ = writeln!(text, "- {}", i.title);
-            text
-        }),
+        _ => inputs.iter().fold(
+            "\nAlready done by others, and in the workspace:\n".to_owned(),
+            |mut text, i| {
+                let _ = writeln!(text, "- {}", i.title);
+                text
+            },
+        ),
     };
     let check = task.check.as_ref().map_or(String::new(), |check| {
         format!("\nWhen you are done, this command will be run in the workspace and must exit 0: {check}\n")
@@ -116,8 +119,21 @@ mod tests {
         for template in [PLAN, TASK] {
             for part in template.split("{{").skip(1) {
                 let name = part.split("}}").next().unwrap();
-                let known = ["workspace", "framework", "existing", "prompt", "key", "type", "title", "targets",
-                    "context", "done", "rules", "check", "previous"];
+                let known = [
+                    "workspace",
+                    "framework",
+                    "existing",
+                    "prompt",
+                    "key",
+                    "type",
+                    "title",
+                    "targets",
+                    "context",
+                    "done",
+                    "rules",
+                    "check",
+                    "previous",
+                ];
                 assert!(known.contains(&name), "{name}");
             }
         }

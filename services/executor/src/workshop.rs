@@ -10,6 +10,7 @@ mod shell;
 mod sources;
 mod task;
 
+use failures::Step;
 pub use shell::Shell;
 
 use crate::{Worker, agent::Agent, output::Output};
@@ -105,7 +106,7 @@ impl Workshop {
         account: &mut Account,
     ) -> Result<Success, Failure> {
         let limit = Duration::from_secs(time_limit(order).into());
-        let project = self.repositories.project(&order.spec.project).await?;
+        let project = self.repositories.project(&order.spec.project).await.map_err(Step::from)?;
         let deadline = Instant::now() + limit;
         let attempt = Attempt { order, project, output, stop, deadline, limit };
         match &order.kind {
@@ -128,9 +129,13 @@ impl Workshop {
         agent_git: AgentGit,
     ) -> Result<AttemptWorkspace, Failure> {
         let name = format!("{}-{}", attempt.order.work, attempt.order.attempt);
-        let spec =
-            AttemptSpec { build: segment(&attempt.order.build.to_string())?, name: segment(&name)?, start, agent_git };
-        Ok(self.workspaces.prepare(&attempt.project, &spec).await?)
+        let spec = AttemptSpec {
+            build: segment(&attempt.order.build.to_string())?,
+            name: segment(&name)?,
+            start,
+            agent_git,
+        };
+        Ok(self.workspaces.prepare(&attempt.project, &spec).await.map_err(Step::from)?)
     }
 
     /// Removes a workspace; that it could not be removed is for the operator to know, not for the build.

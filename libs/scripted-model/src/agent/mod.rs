@@ -135,7 +135,7 @@ pub async fn run(
     engine: &Engine,
     job: &Job,
     runner: &dyn CommandRunner,
-    on_event: &mut (dyn FnMut(AgentEvent<'_>) + Send),
+    on_event: &mut (dyn FnMut(AgentEvent<'_>) + Send + Sync),
     cancel: &CancellationToken,
 ) -> Result<Outcome, AgentError> {
     let mut agent = Agent { job, runner, on_event, cancel, usage: Usage::ZERO, calls: 0 };
@@ -164,7 +164,7 @@ pub async fn run(
 struct Agent<'a> {
     job: &'a Job,
     runner: &'a dyn CommandRunner,
-    on_event: &'a mut (dyn FnMut(AgentEvent<'_>) + Send),
+    on_event: &'a mut (dyn FnMut(AgentEvent<'_>) + Send + Sync),
     cancel: &'a CancellationToken,
     usage: Usage,
     calls: u32,

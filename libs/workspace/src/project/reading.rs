@@ -68,6 +68,14 @@ impl Project {
         entries.map(file_entry).collect::<Option<_>>().ok_or(unexpected)
     }
 
+    /// How many files differ between two commits.
+    pub async fn changed_files(&self, base: &Commit, commit: &Commit) -> Result<usize, GitError> {
+        let commits = [base.as_str(), commit.as_str()];
+        let args = ["-r", "-z", "--name-only", "--no-renames", "--no-commit-id"];
+        let names = self.run("diff-tree").args(args).args(commits).stdout().await?;
+        Ok(names.split(|b| *b == 0).filter(|name| !name.is_empty()).count())
+    }
+
     /// What changed from `base` to `commit`, up to `max_bytes`.
     pub async fn diff(&self, base: &Commit, commit: &Commit, max_bytes: usize) -> Result<Diff, GitError> {
         let args = ["-r", "-p", "-M", "--full-index", "--no-ext-diff", "--no-textconv", "--no-color"];

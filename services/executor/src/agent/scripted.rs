@@ -54,7 +54,7 @@ impl Agent for ScriptedAgent {
         };
         let runner = Runner { shell: &self.shell, private: job.private, output };
         let own_stop = stop.child_token();
-        let mut on_event = |event: AgentEvent<'_>| tell(output, event);
+        let mut on_event = |event: AgentEvent<'_>| tell(output, &event);
         let run = agent::run(&self.engine, &scripted, &runner, &mut on_event, &own_stop);
         let mut run = std::pin::pin!(run);
         let mut timed_out = false;
@@ -80,8 +80,8 @@ fn tools(allowed: Tools) -> &'static [&'static str] {
 }
 
 /// Says what happens in lines of the form that the CLI writes, so that whoever shows one shows the other.
-fn tell(output: &Output, event: AgentEvent<'_>) {
-    let content = match event {
+fn tell(output: &Output, event: &AgentEvent<'_>) {
+    let content = match *event {
         AgentEvent::Text(text) => json!({ "type": "text", "text": text }),
         AgentEvent::Thinking(text) => json!({ "type": "thinking", "thinking": text }),
         AgentEvent::ToolStarted { name, input, .. } => {
@@ -120,7 +120,9 @@ fn report(
         Usage { by_model: [(model.to_owned(), usage)].into() }
     };
     let (result, usage) = match ended {
-        Ok(outcome) => (Ok(Answer { text: outcome.text, data: outcome.structured_output }), of(outcome.usage)),
+        Ok(outcome) => {
+            (Ok(Answer { text: outcome.text, data: outcome.structured_output }), of(outcome.usage))
+        }
         Err(AgentError::Cancelled { usage }) if timed_out => {
             let message = format!("it took longer than its limit of {} s", timeout.as_secs());
             (Err(Failure::new(FailureClass::Timeout, message)), of(usage))

@@ -38,7 +38,7 @@ struct Chain<'a>(&'a (dyn Error + 'static));
 
 impl std::fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)?;
+        write!(f, "{}", self.0)?;
         let mut source = self.0.source();
         while let Some(error) = source {
             write!(f, ": {error}")?;
@@ -103,7 +103,9 @@ failures! {
 
 fn git_class(error: &GitError) -> FailureClass {
     match error {
-        GitError::Failed { stderr, .. } if stderr.contains("No space left on device") => FailureClass::Resource,
+        GitError::Failed { stderr, .. } if stderr.contains("No space left on device") => {
+            FailureClass::Resource
+        }
         _ => FailureClass::Crashed,
     }
 }

@@ -22,8 +22,7 @@ impl Workshop {
         let branch = BranchName::main();
         let message = format!("Merge build {}", order.build);
         let (project, when) = (&attempt.project, order.submitted_at);
-        let published =
-            project.publish(&RefName::of_build(&build), &commit, &branch, &message, when).await?;
+        let published = project.publish(&RefName::of_build(&build), &commit, &branch, &message, when).await?;
         let changed = project.changed_files(&base, &commit).await?;
         Ok(MergeResult {
             base,

@@ -38,7 +38,7 @@ impl Workshop {
         previous_failure: Option<&str>,
         account: &mut Account,
     ) -> Result<Plan, Failure> {
-        let tree = workspace.tree();
+        let (tree, private) = (workspace.tree(), workspace.private());
         let mut prompt = prompt::planning(attempt.order, &tree, files);
         if let Some(why) = previous_failure {
             prompt.push_str("\n\nAn earlier plan could not be used: ");
@@ -46,7 +46,7 @@ impl Workshop {
         }
         let schema = plan_schema::schema();
         let tools = if files.is_empty() { Tools::None } else { Tools::Read };
-        let job = job(attempt, &tree, &workspace.private(), prompt, tools, Some(&schema));
+        let job = job(attempt, &tree, &private, prompt, tools, Some(&schema));
         let report = self.agent.run(job, attempt.output, attempt.stop).await;
         account.usage = report.usage;
         account.session_id = report.session_id;
@@ -72,7 +72,8 @@ pub(super) fn job<'a>(
 }
 
 fn read_plan(data: Value, bounds: &plan::Bounds) -> Result<Plan, Failure> {
-    let invalid = |why: String| Failure::new(FailureClass::InvalidPlan, format!("the plan is not valid: {why}"));
+    let invalid =
+        |why: String| Failure::new(FailureClass::InvalidPlan, format!("the plan is not valid: {why}"));
     let draft: PlanDraft = serde_json::from_value(data).map_err(|error| invalid(error.to_string()))?;
     Plan::validate(draft, bounds).map_err(|error| invalid(error.to_string()))
 }

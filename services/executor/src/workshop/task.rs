@@ -78,7 +78,8 @@ impl Workshop {
         class: FailureClass,
     ) -> Result<(), Failure> {
         let (tree, private) = (workspace.tree(), workspace.private());
-        let ended = self.shell.run(command, &tree, &private, attempt.left(), attempt.output, attempt.stop).await?;
+        let ended =
+            self.shell.run(command, &tree, &private, attempt.left(), attempt.output, attempt.stop).await?;
         if ended.timed_out {
             return Err(attempt.timed_out());
         }
