@@ -28,7 +28,7 @@ use workspace::{AgentGit, AttemptSpec, AttemptWorkspace, Project, Repositories, 
 /// A worker with hands.
 pub struct Workshop {
     /// The projects' repositories on this machine.
-    pub repositories: Repositories,
+    pub repositories: Arc<Repositories>,
     /// Where attempts work.
     pub workspaces: Workspaces,
     /// Where results are left for others.
