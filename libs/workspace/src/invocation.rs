@@ -1,4 +1,4 @@
-//! One git process: how it is started, bounded and stopped.
+//! One git process: what it is given, what it may do, how long and how much.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -7,19 +7,17 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::Command;
+use tokio::sync::SemaphorePermit;
 
 use crate::error::GitError;
 use crate::git::Git;
+use crate::process::{Completeness, Running, read_at_most, tail};
 
 /// For work on this machine's disk. Fetches and archives bring their own.
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(120);
 /// Lists of files are the longest output that we hold in memory.
 const OUTPUT_LIMIT: usize = 64 << 20;
-const STDERR_TAIL: usize = 4 << 10;
 
 /// Settings that hold for every process, whatever a repository's own configuration says.
 const SETTINGS: [&str; 17] = [
@@ -52,6 +50,12 @@ enum Input {
     File(File),
 }
 
+/// What a process mostly waits for.
+enum Pace {
+    Local,
+    Network,
+}
+
 /// A git process to be: built up, then run by one of the last methods.
 pub(crate) struct Invocation {
     git: Git,
@@ -65,6 +69,7 @@ pub(crate) struct Invocation {
     input: Input,
     output: Option<File>,
     timeout: Duration,
+    pace: Pace,
 }
 
 /// What a process that we waited for left behind.
@@ -88,6 +93,7 @@ impl Invocation {
             input: Input::Nothing,
             output: None,
             timeout: LOCAL_TIMEOUT,
+            pace: Pace::Local,
         }
     }
 
@@ -143,8 +149,9 @@ impl Invocation {
         self
     }
 
-    pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+    /// It waits for somebody else's machine, up to `timeout`, and must not keep local work waiting, too.
+    pub(crate) fn network(mut self, timeout: Duration) -> Self {
+        (self.timeout, self.pace) = (timeout, Pace::Network);
         self
     }
 
@@ -157,9 +164,8 @@ impl Invocation {
 
     /// Runs it to its end, whatever its status.
     pub(crate) async fn finish(mut self) -> Result<Finished, GitError> {
-        let (command, after, permits) = (self.command, self.timeout, self.git.permits.clone());
-        // The semaphore is never closed; were it, running unbounded is the lesser evil.
-        let _permit = permits.acquire().await.ok();
+        let (command, after, git) = (self.command, self.timeout, self.git.clone());
+        let _permit = self.permit(&git).await;
         let mut running = self.spawn()?;
         let whole = async {
             let (_, stdout, stderr, status) = tokio::join!(
@@ -186,8 +192,8 @@ impl Invocation {
 
     /// Runs it, but stops it once it has written `limit` bytes: what was cut off is not an error.
     pub(crate) async fn at_most(mut self, limit: usize) -> Result<(Vec<u8>, Completeness), GitError> {
-        let (command, after, permits) = (self.command, self.timeout, self.git.permits.clone());
-        let _permit = permits.acquire().await.ok();
+        let (command, after, git) = (self.command, self.timeout, self.git.clone());
+        let _permit = self.permit(&git).await;
         let mut running = self.spawn()?;
         let whole = async {
             let (_, stdout, stderr) = tokio::join!(
@@ -214,6 +220,14 @@ impl Invocation {
         tokio::time::timeout(after, whole).await.unwrap_or(Err(GitError::TimedOut { command, after }))
     }
 
+    async fn permit<'a>(&self, git: &'a Git) -> Option<SemaphorePermit<'a>> {
+        match self.pace {
+            // The semaphore is never closed; were it, running unbounded is the lesser evil.
+            Pace::Local => git.permits.acquire().await.ok(),
+            Pace::Network => None,
+        }
+    }
+
     /// Starts it. The caller reads its output, and sees to its timeout.
     pub(crate) fn spawn(&mut self) -> Result<Running, GitError> {
         let (stdin, bytes) = match std::mem::replace(&mut self.input, Input::Nothing) {
@@ -224,14 +238,8 @@ impl Invocation {
         let stdout = self.output.take().map_or_else(Stdio::piped, Stdio::from);
         let mut command = self.command();
         command.stdin(stdin).stdout(stdout).stderr(Stdio::piped()).kill_on_drop(true).process_group(0);
-        let mut child = command.spawn().map_err(GitError::Start)?;
-        Ok(Running {
-            group: Group::of(&child),
-            input: Feed { pipe: child.stdin.take(), bytes: bytes.unwrap_or_default() },
-            stdout: child.stdout.take(),
-            stderr: child.stderr.take(),
-            child,
-        })
+        let child = command.spawn().map_err(GitError::Start)?;
+        Ok(Running::new(child, bytes.unwrap_or_default()))
     }
 
     fn command(&self) -> Command {
@@ -273,88 +281,4 @@ impl Finished {
     pub(crate) fn failed(self, command: &'static str) -> GitError {
         GitError::Failed { command, status: self.status, stderr: self.stderr }
     }
-}
-
-/// Whether output was read to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Completeness {
-    Whole,
-    Truncated,
-}
-
-/// A started process. Dropping it kills it and its children.
-pub(crate) struct Running {
-    // Before `child`: fields drop in order, and the group must be killed while its leader's id is ours.
-    pub(crate) group: Group,
-    input: Feed,
-    pub(crate) stdout: Option<tokio::process::ChildStdout>,
-    pub(crate) stderr: Option<tokio::process::ChildStderr>,
-    pub(crate) child: Child,
-}
-
-struct Feed {
-    pipe: Option<ChildStdin>,
-    bytes: Vec<u8>,
-}
-
-impl Feed {
-    /// A process that stops reading says why by its status, so a broken pipe is no news.
-    async fn send(&mut self) {
-        if let Some(mut pipe) = self.pipe.take() {
-            let _ = pipe.write_all(&self.bytes).await;
-        }
-    }
-}
-
-/// The process group of a git process: `fetch` and `bundle` have children of their own.
-pub(crate) struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
-    }
-
-    /// The leader was waited for, so its id may soon be somebody else's.
-    pub(crate) fn disarm(&mut self) {
-        self.0 = None;
-    }
-
-    fn kill(&self) {
-        if let Some(leader) = self.0 {
-            let _ = killpg(leader, Signal::SIGKILL);
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-async fn read_at_most(
-    from: Option<&mut (impl AsyncRead + Unpin)>,
-    limit: usize,
-) -> std::io::Result<(Vec<u8>, Completeness)> {
-    let mut bytes = Vec::new();
-    let Some(from) = from else { return Ok((bytes, Completeness::Whole)) };
-    from.take(limit as u64 + 1).read_to_end(&mut bytes).await?;
-    if bytes.len() <= limit {
-        return Ok((bytes, Completeness::Whole));
-    }
-    bytes.truncate(limit);
-    Ok((bytes, Completeness::Truncated))
-}
-
-/// Reads to the end, keeps the last bit.
-pub(crate) async fn tail(from: Option<&mut (impl AsyncRead + Unpin)>) -> std::io::Result<String> {
-    let mut kept = Vec::new();
-    let Some(from) = from else { return Ok(String::new()) };
-    while from.read_buf(&mut kept).await? > 0 {
-        if kept.len() > 2 * STDERR_TAIL {
-            kept.drain(..kept.len() - STDERR_TAIL);
-        }
-    }
-    kept.drain(..kept.len().saturating_sub(STDERR_TAIL));
-    Ok(String::from_utf8_lossy(&kept).trim().to_owned())
 }

@@ -20,6 +20,7 @@ mod attempt;
 mod error;
 mod git;
 mod invocation;
+mod process;
 mod project;
 mod removal;
 mod tree_path;

@@ -10,7 +10,7 @@ use tokio::process::ChildStdout;
 
 use super::repositories::Project;
 use crate::error::GitError;
-use crate::invocation::{Running, tail};
+use crate::process::{Running, tail};
 
 /// How long a client may take to download one.
 const TIMEOUT: Duration = Duration::from_secs(600);

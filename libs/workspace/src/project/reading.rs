@@ -5,7 +5,7 @@ use names::{Commit, RelativePath};
 
 use super::repositories::Project;
 use crate::error::GitError;
-use crate::invocation::Completeness;
+use crate::process::Completeness;
 use crate::tree_path::TreePath;
 
 /// Room for the line that `cat-file --batch` writes before the content.

@@ -65,7 +65,7 @@ impl Project {
     /// Fetches a branch and returns its tip.
     pub(super) async fn fetch(&self, source: &Source) -> Result<Commit, BaseError> {
         let kept_at = tracking_ref(source);
-        let mut fetch = self.run_locked("fetch")?.timeout(self.rules.timeout);
+        let mut fetch = self.run_locked("fetch")?.network(self.rules.timeout);
         for (name, value) in &self.rules.environment {
             fetch = fetch.env(name, value);
         }

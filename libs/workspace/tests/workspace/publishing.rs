@@ -63,21 +63,25 @@ async fn a_conflict_leaves_the_branch_alone_but_keeps_the_work() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn processes_that_publish_at_once_lose_nothing() {
-    // Given four processes' worth of handles on one repository, which share no lock in memory.
+    // Given what four processes would hold: handles on one repository that share no lock in memory.
     let f = Fixture::new().await;
     let base = f.base().await;
-    let mut tasks = Vec::new();
+    let mut builds = Vec::new();
     for n in 0..4 {
         let name = format!("n{n}");
         let commit = f.commit_files(&name, &base, &[(&name, "1")]).await;
-        let project = open_project(&f.git, &f.path("repositories"), "shop").await;
-        tasks.push(tokio::spawn(async move {
+        builds.push((open_project(&f.git, &f.path("repositories"), "shop").await, name, commit));
+    }
+    // When all publish at once.
+    let publishing = builds.into_iter().map(|(project, name, commit)| {
+        tokio::spawn(async move {
             let build = RefName::of_build(&segment(&name));
-            project.publish(&build, &commit, &BranchName::main(), "m", at(n)).await
-        }));
+            project.publish(&build, &commit, &BranchName::main(), "m", at(0)).await
+        })
+    });
+    for published in publishing.collect::<Vec<_>>() {
+        published.await.unwrap().unwrap();
     }
-    for task in tasks {
-        task.await.unwrap().unwrap();
-    }
+    // Then the branch has it all.
     assert_eq!(f.inspect(&["ls-tree", "--name-only", "main"]), "n0\nn1\nn2\nn3");
 }
