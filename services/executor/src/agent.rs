@@ -1,7 +1,9 @@
 //! Who writes the code.
 
+mod claude;
 mod scripted;
 
+pub use claude::{ClaudeAgent, ClaudeSettings};
 pub use scripted::ScriptedAgent;
 
 use crate::output::Output;
@@ -38,6 +40,8 @@ pub struct Job<'a> {
     pub tools: Tools,
     /// The JSON Schema its answer must obey, if it must answer with data.
     pub schema: Option<&'a Value>,
+    /// The bits of its session's id: the same for the same attempt.
+    pub session: u128,
     /// How long it may take.
     pub timeout: Duration,
 }

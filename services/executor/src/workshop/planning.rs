@@ -7,7 +7,9 @@ use crate::{
 };
 use domain::{Failure, FailureClass};
 use plan::{Plan, PlanDraft};
+use ports::WorkOrder;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use workspace::{AgentGit, AttemptWorkspace};
 
@@ -68,7 +70,15 @@ pub(super) fn job<'a>(
     schema: Option<&'a Value>,
 ) -> Job<'a> {
     let model = &attempt.order.spec.model;
-    Job { tree, private, prompt, model, tools, schema, timeout: attempt.left() }
+    let session = session(attempt.order);
+    Job { tree, private, prompt, model, tools, schema, session, timeout: attempt.left() }
+}
+
+/// Bits that differ between attempts and are the same for the same one, so that a session can be found.
+fn session(order: &WorkOrder) -> u128 {
+    let name = format!("{}/{}/{}", order.build, order.work, order.attempt);
+    let digest: [u8; 32] = Sha256::digest(name).into();
+    digest.iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
 }
 
 fn read_plan(data: Value, bounds: &plan::Bounds) -> Result<Plan, Failure> {
