@@ -20,21 +20,20 @@ use crate::tree;
 #[derive(Debug, thiserror::Error)]
 pub enum SuperviseError {
     /// The supervising process itself could not be started.
-    #[error("cannot start the supervising process {}", program.display())]
+    #[error("cannot start the supervising process {}: {error}", program.display())]
     Supervisor {
         /// The program that was to supervise.
         program: PathBuf,
         /// What the system said.
-        #[source]
-        source: io::Error,
+        error: io::Error,
     },
     /// The command could not be started.
-    #[error("failed {doing}: {source}")]
+    #[error("failed {doing}: {error}")]
     NotStarted {
         /// What was tried: entering the directory, opening standard input or running the program.
         doing: String,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The supervising process ended without saying how the command did.
     #[error("the supervising process was killed")]
@@ -73,7 +72,7 @@ impl Supervisor {
     /// [`SuperviseError::NotStarted`] when the command is at fault, else
     /// [`SuperviseError::Supervisor`] or [`SuperviseError::Lost`].
     pub async fn start(&self, spec: &CommandSpec) -> Result<(Supervised, Output), SuperviseError> {
-        let failed = |source| SuperviseError::Supervisor { program: self.program.clone(), source };
+        let failed = |error| SuperviseError::Supervisor { program: self.program.clone(), error };
         let (mut control, mut child) = self.spawn(spec).map_err(failed)?;
         let missing = || failed(io::Error::other("its output was not piped"));
         let output = Output {
@@ -84,7 +83,7 @@ impl Supervisor {
             Some(Report::Started(pid)) => Ok((Supervised { control, child, pid, exit: None }, output)),
             Some(Report::NotStarted { errno, doing }) => {
                 let _ = child.wait().await;
-                Err(SuperviseError::NotStarted { doing, source: io::Error::from_raw_os_error(errno) })
+                Err(SuperviseError::NotStarted { doing, error: system_error(errno) })
             }
             Some(Report::Ended(_)) | None => Err(SuperviseError::Lost),
         }
@@ -106,6 +105,10 @@ impl Supervisor {
             .spawn()?;
         Ok((Control { socket: BufReader::new(ours), line: Vec::new() }, child))
     }
+}
+
+fn system_error(errno: i32) -> io::Error {
+    if errno == 0 { io::Error::other("unknown reason") } else { io::Error::from_raw_os_error(errno) }
 }
 
 /// What the command writes. Both end when the command and everything it started are gone.

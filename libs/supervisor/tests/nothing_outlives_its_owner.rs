@@ -236,9 +236,9 @@ async fn a_command_that_cannot_start_is_an_error_and_not_an_exit() {
     ];
     for (spec, expected) in cases {
         match supervisor().start(&spec).await {
-            Err(SuperviseError::NotStarted { doing, source }) => {
+            Err(SuperviseError::NotStarted { doing, error }) => {
                 assert_eq!(doing, expected);
-                assert!(source.raw_os_error().is_some_and(|errno| errno > 0), "{source}");
+                assert!(error.raw_os_error().is_some_and(|errno| errno > 0), "{error}");
             }
             other => panic!("{expected}: {other:?}"),
         }
