@@ -1,9 +1,14 @@
 //! From a draft to a plan, or to the list of all that is wrong with it.
 
-use crate::{Plan, PlanDraft, PlannedTask, TaskDraft, TaskKey, TaskNumber, TaskType, graph::node};
+use crate::{
+    DependencyDraft, Plan, PlanDraft, PlannedTask, TaskDraft, TaskKey, TaskNumber, TaskType, graph::node,
+};
 use names::RelativePath;
-use petgraph::{algo::tarjan_scc, graph::DiGraph};
-use std::{collections::HashMap, fmt};
+use petgraph::{algo::kosaraju_scc, graph::DiGraph};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 /// How large a plan may be. Every bound is a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +19,7 @@ pub struct Bounds {
     pub dependencies: usize,
     /// Most targets of one task.
     pub targets: usize,
-    /// Most characters of one prompt, command or check.
+    /// Most characters of one text: summary, title, prompt, command or check.
     pub text_chars: usize,
     /// Most seconds a task may be given.
     pub timeout_seconds: u32,
@@ -90,77 +95,76 @@ impl Problems {
 }
 
 pub(crate) fn validate(draft: PlanDraft, bounds: &Bounds) -> Result<Plan, InvalidPlan> {
+    let PlanDraft { summary, tasks: drafts, dependencies } = draft;
     let mut problems = Problems::default();
-    if draft.tasks.is_empty() {
+    check_text("/summary", summary.as_deref(), bounds, &mut problems);
+    if drafts.is_empty() {
         problems.add("/tasks", "a plan has at least one task");
     }
-    if draft.tasks.len() > bounds.tasks {
-        problems.add("/tasks", format!("{} tasks, at most {} allowed", draft.tasks.len(), bounds.tasks));
+    if drafts.len() > bounds.tasks {
+        problems.add("/tasks", format!("{} tasks, at most {} allowed", drafts.len(), bounds.tasks));
         return Err(InvalidPlan { problems: problems.0 });
     }
-    if draft.summary.as_ref().is_some_and(|text| text.chars().count() > bounds.text_chars) {
-        problems.add("/summary", format!("longer than {} characters", bounds.text_chars));
+    let count = drafts.len();
+    let mut numbers = HashMap::with_capacity(count);
+    let mut tasks = Vec::with_capacity(count);
+    for (number, draft) in (0u32..).map(TaskNumber).zip(drafts) {
+        if let Some(first) = numbers.insert(draft.id.clone(), number) {
+            let message = format!("{} is also the id of task {first}", quoted(&draft.id));
+            problems.add(format!("/tasks/{number}/id"), message);
+        }
+        tasks.extend(check_task(number, draft, bounds, &mut problems));
     }
-    let numbers = number_ids(&draft, &mut problems);
-    let graph = connect(&draft, &numbers, bounds, &mut problems);
-    let tasks: Vec<PlannedTask> = draft
-        .tasks
-        .into_iter()
-        .enumerate()
-        .filter_map(|(index, task)| check_task(index, task, bounds, &mut problems))
-        .collect();
+    let graph = connect(count, &dependencies, &numbers, bounds, &mut problems);
     if problems.0.is_empty() {
         find_cycles(&graph, &tasks, &mut problems);
     }
     if problems.0.is_empty() {
-        Ok(Plan { summary: draft.summary, tasks, graph })
+        Ok(Plan { summary, tasks, graph })
     } else {
         Err(InvalidPlan { problems: problems.0 })
     }
 }
 
-fn number_ids(draft: &PlanDraft, problems: &mut Problems) -> HashMap<String, TaskNumber> {
-    let mut numbers = HashMap::with_capacity(draft.tasks.len());
-    for (number, task) in (0u32..).zip(&draft.tasks) {
-        if let Some(first) = numbers.insert(task.id.clone(), TaskNumber(number)) {
-            problems
-                .add(format!("/tasks/{number}/id"), format!("{:?} is also the id of task {first}", task.id));
-        }
+/// A text of the draft inside a message: quoted, and cut where it gets too long to be read.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
     }
-    numbers
 }
 
 fn connect(
-    draft: &PlanDraft,
+    tasks: usize,
+    dependencies: &[DependencyDraft],
     numbers: &HashMap<String, TaskNumber>,
     bounds: &Bounds,
     problems: &mut Problems,
 ) -> DiGraph<(), ()> {
-    let mut graph = DiGraph::with_capacity(draft.tasks.len(), draft.dependencies.len());
-    for _ in &draft.tasks {
-        graph.add_node(());
-    }
-    let edges: usize = draft.dependencies.iter().map(|d| d.depends_on.len()).sum();
+    let edges: usize = dependencies.iter().map(|d| d.depends_on.len()).sum();
+    let mut graph = DiGraph::with_capacity(tasks, 0);
     if edges > bounds.dependencies {
         problems
             .add("/dependencies", format!("{edges} dependencies, at most {} allowed", bounds.dependencies));
         return graph;
     }
-    let mut seen = std::collections::HashSet::with_capacity(edges);
-    for (at, dependency) in draft.dependencies.iter().enumerate() {
+    for _ in 0..tasks {
+        graph.add_node(());
+    }
+    let unknown = |id: &str| format!("no task of the plan has the id {}", quoted(id));
+    let mut seen = HashSet::with_capacity(edges);
+    for (at, dependency) in dependencies.iter().enumerate() {
         let Some(&task) = numbers.get(&dependency.task) else {
-            problems.add(
-                format!("/dependencies/{at}/task"),
-                format!("no task of the plan has the id {:?}", dependency.task),
-            );
+            problems.add(format!("/dependencies/{at}/task"), unknown(&dependency.task));
             continue;
         };
         for (place, before) in dependency.depends_on.iter().enumerate() {
+            let pointer = || format!("/dependencies/{at}/dependsOn/{place}");
             match numbers.get(before) {
-                None => problems.add(
-                    format!("/dependencies/{at}/dependsOn/{place}"),
-                    format!("no task of the plan has the id {before:?}"),
-                ),
+                None => problems.add(pointer(), unknown(before)),
+                Some(&before) if before == task => {
+                    problems.add(pointer(), format!("{} waits for itself", quoted(&dependency.task)));
+                }
                 // A repeated dependency says nothing new; an edge twice would be counted twice.
                 Some(&before) if seen.insert((before, task)) => {
                     graph.add_edge(node(before), node(task), ());
@@ -173,31 +177,25 @@ fn connect(
 }
 
 fn check_task(
-    index: usize,
+    number: TaskNumber,
     draft: TaskDraft,
     bounds: &Bounds,
     problems: &mut Problems,
 ) -> Option<PlannedTask> {
-    let at = |field: &str| format!("/tasks/{index}/{field}");
+    let at = |field: &str| format!("/tasks/{number}/{field}");
     let key = TaskKey::try_from(draft.id).map_err(|error| problems.add(at("id"), error.to_string())).ok();
     let task_type = TaskType::parse(&draft.task_type);
     if task_type.is_none() {
         let known = TaskType::ALL.map(TaskType::as_str).join(", ");
-        problems.add(at("type"), format!("{:?} is no task type; known are {known}", draft.task_type));
+        problems.add(at("type"), format!("{} is no task type; known are {known}", quoted(&draft.task_type)));
     }
     for (field, text) in [
         ("prompt", Some(&draft.prompt)),
         ("title", draft.title.as_ref()),
         ("command", draft.command.as_ref()),
         ("check", draft.check.as_ref()),
-        ("model", draft.model.as_ref()),
     ] {
-        if text.is_some_and(|text| text.chars().count() > bounds.text_chars) {
-            problems.add(at(field), format!("longer than {} characters", bounds.text_chars));
-        }
-        if text.is_some_and(|text| text.contains('\0')) {
-            problems.add(at(field), "contains a NUL character");
-        }
+        check_text(&at(field), text.map(String::as_str), bounds, problems);
     }
     if let Some(message) = draft.model.as_deref().and_then(names_no_model) {
         problems.add(at("model"), message);
@@ -205,9 +203,9 @@ fn check_task(
     if draft.timeout_seconds.is_some_and(|seconds| seconds == 0 || seconds > bounds.timeout_seconds) {
         problems.add(at("timeoutSeconds"), format!("must be 1 to {}", bounds.timeout_seconds));
     }
-    let targets = check_targets(index, draft.targets, bounds, problems);
+    let targets = check_targets(number, draft.targets, bounds, problems);
     let task_type = task_type?;
-    check_needs(index, task_type, &draft.prompt, draft.command.as_deref(), &targets, problems);
+    check_needs(number, task_type, &draft.prompt, draft.command.as_deref(), &targets, problems);
     let key = key?;
     Some(PlannedTask {
         title: draft.title.unwrap_or_else(|| key.to_string()),
@@ -220,6 +218,16 @@ fn check_task(
         timeout_seconds: draft.timeout_seconds,
         model: draft.model,
     })
+}
+
+fn check_text(pointer: &str, text: Option<&str>, bounds: &Bounds, problems: &mut Problems) {
+    let Some(text) = text else { return };
+    if text.chars().count() > bounds.text_chars {
+        problems.add(pointer, format!("longer than {} characters", bounds.text_chars));
+    }
+    if text.contains('\0') {
+        problems.add(pointer, "contains a NUL character");
+    }
 }
 
 /// A model name becomes an argument of the CLI: it must not look like an option.
@@ -236,28 +244,28 @@ fn names_no_model(model: &str) -> Option<&'static str> {
 }
 
 fn check_targets(
-    index: usize,
+    number: TaskNumber,
     targets: Vec<String>,
     bounds: &Bounds,
     problems: &mut Problems,
 ) -> Vec<RelativePath> {
     if targets.len() > bounds.targets {
         problems
-            .add(format!("/tasks/{index}/targets"), format!("at most {} targets allowed", bounds.targets));
+            .add(format!("/tasks/{number}/targets"), format!("at most {} targets allowed", bounds.targets));
         return Vec::new();
     }
     let mut checked = Vec::with_capacity(targets.len());
     for (place, target) in targets.into_iter().enumerate() {
         match RelativePath::try_from(target) {
             Ok(path) => checked.push(path),
-            Err(error) => problems.add(format!("/tasks/{index}/targets/{place}"), error.to_string()),
+            Err(error) => problems.add(format!("/tasks/{number}/targets/{place}"), error.to_string()),
         }
     }
     checked
 }
 
 fn check_needs(
-    index: usize,
+    number: TaskNumber,
     task_type: TaskType,
     prompt: &str,
     command: Option<&str>,
@@ -266,31 +274,39 @@ fn check_needs(
 ) {
     let command_given = command.is_some_and(|text| !text.trim().is_empty());
     if task_type == TaskType::Command && !command_given {
-        problems.add(format!("/tasks/{index}/command"), "a command task needs a command");
+        problems.add(format!("/tasks/{number}/command"), "tasks of type command need a command");
     }
     if task_type != TaskType::Command && command.is_some() {
-        problems.add(format!("/tasks/{index}/command"), format!("a {task_type} task takes no command"));
+        problems
+            .add(format!("/tasks/{number}/command"), format!("tasks of type {task_type} take no command"));
     }
     if task_type.uses_model() && prompt.trim().is_empty() {
-        problems.add(format!("/tasks/{index}/prompt"), format!("a {task_type} task needs a prompt"));
+        problems.add(format!("/tasks/{number}/prompt"), format!("tasks of type {task_type} need a prompt"));
     }
     if task_type.needs_targets() && targets.is_empty() {
         problems.add(
-            format!("/tasks/{index}/targets"),
-            format!("a {task_type} task names the files it will touch"),
+            format!("/tasks/{number}/targets"),
+            format!("tasks of type {task_type} name the files they will touch"),
         );
     }
 }
 
 fn find_cycles(graph: &DiGraph<(), ()>, tasks: &[PlannedTask], problems: &mut Problems) {
-    for component in tarjan_scc(graph) {
-        let cyclic = component.len() > 1 || graph.contains_edge(component[0], component[0]);
-        if !cyclic {
-            continue;
-        }
-        let mut keys: Vec<&str> = component.iter().map(|node| tasks[node.index()].key.as_str()).collect();
-        keys.sort_unstable();
-        let shown = keys.iter().take(10).copied().collect::<Vec<_>>().join(", ");
-        problems.add("/dependencies", format!("tasks wait for each other in a cycle: {shown}"));
+    const NAMED: usize = 10;
+    // Not Tarjan's algorithm: petgraph's recurses, and a long chain of tasks would overflow the stack.
+    let mut cycles: Vec<_> =
+        kosaraju_scc(graph).into_iter().filter(|component| component.len() > 1).collect();
+    for cycle in &mut cycles {
+        cycle.sort_unstable();
+    }
+    cycles.sort_unstable();
+    for cycle in cycles {
+        let keys: Vec<&str> = cycle.iter().take(NAMED).map(|node| tasks[node.index()].key.as_str()).collect();
+        let more = match cycle.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            rest => format!(" and {rest} more"),
+        };
+        let message = format!("tasks wait for each other in a cycle: {}{more}", keys.join(", "));
+        problems.add("/dependencies", message);
     }
 }
