@@ -99,11 +99,26 @@ impl Builds {
         actor: Arc<str>,
         command: Command,
     ) -> Result<Executed, ExecuteError> {
+        self.post(id, actor, command).await
+    }
+
+    /// Like [`Builds::execute`], but the command has its place in the order of the build's commands as soon as
+    /// this returns, before the answer is waited for.
+    pub fn post(
+        &self,
+        id: BuildId,
+        actor: Arc<str>,
+        command: Command,
+    ) -> impl Future<Output = Result<Executed, ExecuteError>> + Send + use<> {
         let mailbox = self.inner.cache.mailbox(id);
         let answer = mailbox.post(actor, command);
         Mailbox::serve(mailbox, Arc::clone(&self.inner));
-        // The serving task answers everything; if it died, the store's state is unknown to us.
-        answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        // The serving task answers everything; if it died, what is stored is unknown to us.
+        async move {
+            answer
+                .await
+                .unwrap_or_else(|_| Err(StoreError::Unavailable("an append was interrupted".into()).into()))
+        }
     }
 
     /// Looks at a build as it is now; `None` if there is none. Every command that was answered before is seen.

@@ -69,6 +69,14 @@ impl RefName {
     pub fn of_task(build: &Segment, task: &Segment) -> Self {
         Self(format!("refs/builds/{build}/tasks/{task}"))
     }
+
+    /// Where what was fetched from elsewhere is kept: `refs/sources/<digest>`, the digest being that of the
+    /// source's URL and branch.
+    pub fn of_source(digest: [u8; 32]) -> Self {
+        let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let hex = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+        Self(hex.fold("refs/sources/".to_owned(), |name, digit| name + digit.encode_utf8(&mut [0; 4])))
+    }
 }
 
 impl From<&crate::BranchName> for RefName {
@@ -166,5 +174,11 @@ mod tests {
         assert!(!task.as_str().starts_with(&format!("{result}/")), "a ref cannot be a directory too");
         assert!(check(result.into()).is_ok());
         assert!(check(task.into()).is_ok());
+    }
+
+    #[test]
+    fn a_source_is_kept_under_its_digest_in_hexadecimal() {
+        let name = RefName::of_source([0xaf; 32]);
+        assert_eq!(name.as_str(), format!("refs/sources/{}", "af".repeat(32)));
     }
 }

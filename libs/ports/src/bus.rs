@@ -10,7 +10,7 @@ use domain::{
 use names::Commit;
 use plan::{PlannedTask, TaskNumber};
 use std::{fmt, sync::Arc};
-use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 
 /// The name of an executor process, different at every start.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -108,15 +108,6 @@ pub enum OutcomeReport {
     },
 }
 
-/// Attempts that must stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CancelSignal {
-    /// The build has ended: stop all its attempts and remove its workspaces.
-    BuildEnded(BuildId),
-    /// One attempt is not the current one any more.
-    Attempt(BuildId, Work, Attempt),
-}
-
 /// Why the bus could not take or give something.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
@@ -138,6 +129,8 @@ impl From<BusError> for StoreError {
 pub trait Lease: Send + Sync {
     /// The order.
     fn order(&self) -> &WorkOrder;
+    /// Cancelled when the attempt is no longer wanted: its build has ended or another attempt took its place.
+    fn revoked(&self) -> CancellationToken;
     /// The attempt is over and reported: forget the order.
     fn settle(self: Box<Self>);
 }
@@ -157,11 +150,14 @@ pub trait TaskQueue: Send + Sync {
     /// If the bus is closed.
     async fn take(&self) -> Result<Box<dyn Lease>, BusError>;
 
-    /// Drops what waits for a build that has ended.
+    /// A build has ended: drops what waits for it and revokes what is held.
     fn forget(&self, build: BuildId);
+
+    /// One attempt is not the current one: drops it or revokes it.
+    fn revoke(&self, build: BuildId, work: Work, attempt: Attempt);
 }
 
-/// How executors report and are told to stop.
+/// How executors report.
 #[async_trait]
 pub trait OutcomeBus: Send + Sync {
     /// Reports to the driver. Reports of one attempt arrive in the order they were made.
@@ -175,10 +171,4 @@ pub trait OutcomeBus: Send + Sync {
     /// # Errors
     /// If the bus is closed.
     async fn reports(&self, limit: usize) -> Result<Vec<OutcomeReport>, BusError>;
-
-    /// Tells executors to stop something.
-    fn cancel(&self, signal: CancelSignal);
-
-    /// The signals from now on. A receiver that lagged must ask for the state of all it runs.
-    fn cancellations(&self) -> broadcast::Receiver<CancelSignal>;
 }

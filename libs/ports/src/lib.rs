@@ -11,8 +11,7 @@ mod results;
 
 pub use artifacts::{ArtifactError, ArtifactKey, ArtifactStore};
 pub use bus::{
-    BusError, CancelSignal, ExecutorName, Lease, OutcomeBus, OutcomeReport, TaskInput, TaskQueue, WorkKind,
-    WorkOrder,
+    BusError, ExecutorName, Lease, OutcomeBus, OutcomeReport, TaskInput, TaskQueue, WorkKind, WorkOrder,
 };
 pub use clock::{Clock, Ids};
 pub use events::{

@@ -1,0 +1,153 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use names::{Commit, Segment};
+
+use super::layout;
+use super::pending::HarvestLimits;
+use crate::error::{GitError, blocking};
+use crate::invocation::Invocation;
+use crate::project::{Project, write_bundle};
+use crate::removal;
+
+/// All attempts' workspaces: `<root>/<build>/<name>/`.
+#[derive(Debug, Clone)]
+pub struct Workspaces {
+    root: PathBuf,
+    limits: HarvestLimits,
+}
+
+/// Whether the agent gets a git repository of its own in its tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentGit {
+    /// A throw-away `.git`, so that `git status`, `log` and `diff` work for the agent. We never use it.
+    Provided,
+    /// None: a task that only runs a command needs none.
+    Absent,
+}
+
+/// Which workspace to prepare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptSpec {
+    /// The build it belongs to.
+    pub build: Segment,
+    /// Its name within the build, different for every attempt.
+    pub name: Segment,
+    /// The commit it starts from.
+    pub start: Commit,
+    /// Whether the agent gets a `.git`.
+    pub agent_git: AgentGit,
+}
+
+/// One attempt's workspace. Dropping it leaves the files: call [`AttemptWorkspace::remove`].
+#[derive(Debug, Clone)]
+pub struct AttemptWorkspace {
+    pub(super) project: Arc<Project>,
+    pub(super) start: Commit,
+    pub(super) limits: HarvestLimits,
+    root: PathBuf,
+}
+
+impl Workspaces {
+    /// Uses (and creates, if need be) the folder `root`. Only we, and agents inside their own workspace,
+    /// may write there.
+    pub async fn new(root: PathBuf, limits: HarvestLimits) -> Result<Self, GitError> {
+        let root = blocking(move || crate::project::own_folder(&root, &[])).await?;
+        Ok(Self { root, limits })
+    }
+
+    /// Checks out the start commit into a new workspace. What an earlier one of that name left is removed.
+    pub async fn prepare(
+        &self,
+        project: &Arc<Project>,
+        spec: &AttemptSpec,
+    ) -> Result<AttemptWorkspace, GitError> {
+        let workspace = AttemptWorkspace {
+            project: project.clone(),
+            start: spec.start.clone(),
+            limits: self.limits,
+            root: self.root.join(spec.build.as_str()).join(spec.name.as_str()),
+        };
+        let (root, objects, start) = (workspace.root.clone(), project.objects(), spec.start.clone());
+        blocking(move || {
+            removal::remove(&root).map_err(GitError::file("remove", &root))?;
+            layout::write_ours(&root, &objects, &start)
+        })
+        .await?;
+        let start = workspace.start.as_str();
+        workspace.run_in_tree("read-tree").args(["-m", "-u", start]).stdout().await?;
+        if spec.agent_git == AgentGit::Provided {
+            let (root, objects, start) = (workspace.root.clone(), project.objects(), spec.start.clone());
+            blocking(move || layout::write_agents(&root, &objects, &start)).await?;
+        }
+        Ok(workspace)
+    }
+
+    /// Removes all workspaces of a build.
+    pub async fn remove_build(&self, build: &Segment) -> Result<(), GitError> {
+        remove(self.root.join(build.as_str())).await
+    }
+
+    /// Removes all workspaces; for start-up, when none can be in use.
+    pub async fn remove_all(&self) -> Result<(), GitError> {
+        let root = self.root.clone();
+        blocking(move || removal::empty(&root).map_err(GitError::file("empty", &root))).await
+    }
+}
+
+impl AttemptWorkspace {
+    /// The agent's working directory.
+    pub fn tree(&self) -> PathBuf {
+        self.root.join(layout::TREE)
+    }
+
+    /// For the agent's own configuration and caches, outside the tree. Created empty.
+    pub fn private(&self) -> PathBuf {
+        self.root.join(layout::PRIVATE)
+    }
+
+    /// Our git directory. Keep the agent from it.
+    pub fn git_dir(&self) -> PathBuf {
+        self.root.join(layout::GIT)
+    }
+
+    /// The project's objects, which the agent's `.git` borrows: show them to a sandbox, read-only.
+    pub fn objects(&self) -> PathBuf {
+        self.project.objects()
+    }
+
+    /// The commit it started from.
+    pub fn start(&self) -> &Commit {
+        &self.start
+    }
+
+    /// Writes `base..commit` as a bundle; see [`Project::bundle`]. The base is the *build's*, so that the
+    /// bundle holds predecessors' commits too.
+    pub async fn bundle(&self, commit: &Commit, base: Option<&Commit>, out: &Path) -> Result<(), GitError> {
+        write_bundle(self.run("pack-objects"), commit, base, out).await
+    }
+
+    /// Removes everything the attempt left, and the build's folder if this was its last workspace.
+    pub async fn remove(self) -> Result<(), GitError> {
+        let build = self.root.parent().map(Path::to_owned);
+        remove(self.root).await?;
+        if let Some(build) = build {
+            // Fails while other workspaces are in it, as it should.
+            let _ = blocking(move || fs::remove_dir(build)).await;
+        }
+        Ok(())
+    }
+
+    pub(super) fn run(&self, command: &'static str) -> Invocation {
+        self.project.git().run(command, &self.git_dir())
+    }
+
+    pub(super) fn run_in_tree(&self, command: &'static str) -> Invocation {
+        self.run(command).work_tree(&self.tree())
+    }
+}
+
+async fn remove(path: PathBuf) -> Result<(), GitError> {
+    blocking(move || removal::remove(&path).map_err(GitError::file("remove", &path))).await
+}

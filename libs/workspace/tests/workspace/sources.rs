@@ -1,0 +1,129 @@
+//! Starting from somebody else's repository.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use buildwright_workspace::{Access, BaseError, GitError, Project, Repositories, Source, SourceRules};
+use names::{BranchName, RefName};
+
+use crate::fixture::{Fixture, at, git, segment, write};
+
+fn upstream(f: &Fixture) -> (PathBuf, Source) {
+    let folder = f.path("upstream");
+    fs::create_dir(&folder).unwrap();
+    git(&folder, &["init", "-q", "-b", "trunk"]);
+    write(&folder.join("readme"), "1");
+    git(&folder, &["add", "-A"]);
+    git(&folder, &["commit", "-qm", "first"]);
+    let source = Source { url: folder.to_str().unwrap().parse().unwrap(), branch: "trunk".parse().unwrap() };
+    (folder, source)
+}
+
+async fn with_rules(f: &Fixture, rules: SourceRules) -> Arc<Project> {
+    let repositories = Repositories::new(f.git.clone(), f.path("ruled"), rules).await.unwrap();
+    repositories.project(&"shop".parse().unwrap()).await.unwrap()
+}
+
+fn source(url: &str) -> Source {
+    Source { url: url.parse().unwrap(), branch: BranchName::main() }
+}
+
+#[tokio::test]
+async fn without_a_source_the_same_date_gives_the_same_empty_commit_anywhere() {
+    let (one, two) = (Fixture::new().await, Fixture::new().await);
+    let base = one.base().await;
+    assert_eq!(base, two.base().await);
+    assert_eq!(
+        one.inspect(&["log", "--format=%an <%ae> %ct", base.as_str()]),
+        "Buildwright <buildwright@localhost> 1700000000"
+    );
+    let later = one.project.base(&BranchName::main(), None, at(1)).await.unwrap();
+    assert_ne!(base, later);
+}
+
+#[tokio::test]
+async fn a_source_is_fetched_as_it_is_now_and_the_projects_own_work_goes_on_top() {
+    let f = Fixture::new().await;
+    let (folder, source) = upstream(&f);
+    let main = BranchName::main();
+    let first = f.project.base(&main, Some(&source), at(0)).await.unwrap();
+    assert_eq!(first.as_str(), git(&folder, &["rev-parse", "trunk"]));
+
+    // A build on top of it is where the next one continues.
+    let work = f.commit_files("a", &first, &[("a", "1")]).await;
+    let build = RefName::of_build(&segment("bld_1"));
+    f.project.publish(&build, &work, &main, "m", at(0)).await.unwrap();
+    assert_eq!(f.project.base(&main, Some(&source), at(0)).await.unwrap(), work);
+
+    // Unless the source has moved on.
+    git(&folder, &["commit", "-q", "--allow-empty", "-m", "second"]);
+    let second = f.project.base(&main, Some(&source), at(0)).await.unwrap();
+    assert_eq!(second.as_str(), git(&folder, &["rev-parse", "trunk"]));
+    let refs = f.inspect(&["for-each-ref", "--format=%(refname)", "refs/sources"]);
+    assert_eq!(refs.lines().count(), 1, "{refs}");
+}
+
+#[tokio::test]
+async fn a_branch_that_is_not_there_fails_with_gits_own_words() {
+    let f = Fixture::new().await;
+    let (_, mut source) = upstream(&f);
+    source.branch = "missing".parse().unwrap();
+    let error = f.project.base(&BranchName::main(), Some(&source), at(0)).await.unwrap_err();
+    assert!(error.to_string().contains("couldn't find remote ref refs/heads/missing"), "{error}");
+}
+
+#[tokio::test]
+async fn local_repositories_are_refused_unless_the_rules_allow_them() {
+    let f = Fixture::new().await;
+    let (_, source) = upstream(&f);
+    let project = with_rules(&f, SourceRules::default()).await;
+    let error = project.base(&BranchName::main(), Some(&source), at(0)).await.unwrap_err();
+    assert!(matches!(error, BaseError::LocalRefused), "{error}");
+}
+
+#[tokio::test]
+async fn hosts_with_private_addresses_are_refused_and_nothing_is_sent() {
+    let f = Fixture::new().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for url in [
+        format!("https://127.0.0.1:{port}/x"),
+        format!("https://localhost:{port}/x"),
+        format!("ssh://git@localhost:{port}/x"),
+        "https://169.254.169.254/x".to_owned(),
+        "https://[::1]/x".to_owned(),
+        "https://10.0.0.1/x".to_owned(),
+        "https://0x7f000001/x".to_owned(),
+        "https://2130706433/x".to_owned(),
+    ] {
+        let error = f.project.base(&BranchName::main(), Some(&source(&url)), at(0)).await.unwrap_err();
+        assert!(matches!(error, BaseError::PrivateHost | BaseError::UnknownHost(_)), "{url}: {error}");
+    }
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
+async fn a_silent_host_is_given_up_on_and_git_is_gone() {
+    let f = Fixture::new().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let rules = SourceRules {
+        private_hosts: Access::Allowed,
+        timeout: Duration::from_millis(500),
+        ..SourceRules::default()
+    };
+    let project = with_rules(&f, rules).await;
+    let started = Instant::now();
+    let source = source(&format!("https://127.0.0.1:{port}/x"));
+    let error = project.base(&BranchName::main(), Some(&source), at(0)).await.unwrap_err();
+    assert!(matches!(error, BaseError::Git(GitError::TimedOut { command: "fetch", .. })), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+
+    // The helper that git started for https held the connection; it ends with the group.
+    let (mut connection, _) = listener.accept().unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    std::io::copy(&mut connection, &mut std::io::sink()).expect("the connection was closed");
+}

@@ -1,0 +1,194 @@
+//! Everything in one process: SQLite, the in-process bus, and all four services.
+//!
+//! The data directory belongs to one process at a time; a lock file sees to that, and ends with the process
+//! however it ends.
+
+mod data_dir;
+mod hands;
+
+pub(crate) use data_dir::DataDir;
+pub(crate) use hands::{ClaudeChoice, ExecutorChoice};
+
+use crate::adapters::{GitResults, SystemClock, UlidIds};
+use anyhow::Context as _;
+use api::{ApiSettings, App};
+use bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue};
+use commands::{Builds, Writers};
+use driver::{Driver, Executors};
+use executor::Executor;
+use ports::{Clock, EventStore, ExecutorName, Ids, OutcomeBus, ReadModels, TaskQueue};
+use projector::Projector;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use store_sqlite::{SqliteOptions, SqliteStore};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use workspace::{Access, Git, Repositories, SourceRules};
+
+/// How many builds are kept folded in memory.
+const CACHED_BUILDS: usize = 512;
+
+/// How to start.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// Where everything is kept.
+    pub(crate) data_dir: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub(crate) listen: SocketAddr,
+    /// How many attempts run at once, all builds together.
+    pub(crate) slots: usize,
+    /// Who does the work.
+    pub(crate) executor: ExecutorChoice,
+    /// Bounds and defaults of the API.
+    pub(crate) api: ApiSettings,
+}
+
+/// A running stack.
+pub(crate) struct Embedded {
+    address: SocketAddr,
+    data_dir: DataDir,
+    store: SqliteStore,
+    parts: Parts,
+    stop: CancellationToken,
+    services: JoinSet<&'static str>,
+}
+
+/// What other code of this process may use directly.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) builds: Arc<Builds>,
+    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) queue: Arc<dyn TaskQueue>,
+    pub(crate) outcomes: Arc<dyn OutcomeBus>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+}
+
+/// Starts everything; when this returns, the API answers.
+pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
+    let data_dir = DataDir::open(&options.data_dir)?;
+    let store = SqliteStore::open(&data_dir.database(), SqliteOptions::default()).await?;
+    let (events, read_models): (Arc<dyn EventStore>, Arc<dyn ReadModels>) =
+        (Arc::new(store.clone()), Arc::new(store.clone()));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let builds =
+        Arc::new(Builds::new(Arc::clone(&events), Arc::clone(&clock), Writers::OnlyThis, CACHED_BUILDS));
+    let parts = Parts {
+        builds: Arc::clone(&builds),
+        store: Arc::clone(&events),
+        queue: Arc::new(LocalQueue::new()),
+        outcomes: Arc::new(LocalOutcomes::new()),
+        clock: Arc::clone(&clock),
+        ids: Arc::new(UlidIds::default()),
+    };
+    let output = Arc::new(FileOutputLog::new(data_dir.output()));
+    let artifacts = Arc::new(FolderArtifacts::new(data_dir.artifacts()));
+    let git = Git::find("git", crate::settings::search_path()).await.context("git is needed")?;
+    let local = if options.api.allow_local_repositories { Access::Allowed } else { Access::Refused };
+    let rules = SourceRules { local, environment: crate::settings::git_environment(), ..SourceRules::default() };
+    let repositories = Arc::new(Repositories::new(git, data_dir.repositories(), rules).await?);
+
+    let worker =
+        hands::worker(&options, &data_dir, &parts, output.clone(), artifacts, Arc::clone(&repositories)).await?;
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}; is another server there?", options.listen))?;
+    let address = listener.local_addr()?;
+    let stop = CancellationToken::new();
+    let app = App {
+        builds: Arc::clone(&builds),
+        store: Arc::clone(&events),
+        read_models: Arc::clone(&read_models),
+        output,
+        results: Arc::new(GitResults::new(repositories)),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&parts.ids),
+        settings: Arc::new(options.api),
+        stop: stop.clone(),
+    };
+    let driver = Driver {
+        builds,
+        store: Arc::clone(&events),
+        read_models: Arc::clone(&read_models),
+        queue: Arc::clone(&parts.queue),
+        outcomes: Arc::clone(&parts.outcomes),
+        clock,
+        executors: Executors::InThisProcess,
+    };
+    let executor = Executor {
+        name: executor_name(parts.ids.as_ref()),
+        slots: options.slots,
+        queue: Arc::clone(&parts.queue),
+        outcomes: Arc::clone(&parts.outcomes),
+        worker,
+    };
+
+    let mut services = JoinSet::new();
+    let token = stop.clone();
+    services.spawn(async move {
+        Projector::new(events, read_models).run(token).await;
+        "projector"
+    });
+    let token = stop.clone();
+    services.spawn(async move {
+        driver.run(token).await;
+        "driver"
+    });
+    let token = stop.clone();
+    services.spawn(async move {
+        executor.run(token).await;
+        "executor"
+    });
+    let token = stop.clone();
+    services.spawn(async move {
+        if let Err(error) = api::serve(listener, app, token).await {
+            tracing::error!(%error, "the API ended");
+        }
+        "api"
+    });
+    data_dir.announce(address)?;
+    Ok(Embedded { address, data_dir, store, parts, stop, services })
+}
+
+/// A name that no earlier process had.
+fn executor_name(ids: &dyn Ids) -> ExecutorName {
+    let id = ids.build().to_string();
+    ExecutorName(format!("local-{}", id.trim_start_matches("bld_")).into())
+}
+
+impl Embedded {
+    /// Where the API listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The services' insides, for the benchmark.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The data directory.
+    pub(crate) fn data_dir(&self) -> &DataDir {
+        &self.data_dir
+    }
+
+    /// Returns when a service ended though nobody asked it to: a defect.
+    pub(crate) async fn failed(&mut self) -> anyhow::Error {
+        match self.services.join_next().await {
+            Some(Ok(name)) => anyhow::anyhow!("the {name} ended unexpectedly"),
+            Some(Err(error)) => anyhow::anyhow!("a service died: {error}"),
+            None => anyhow::anyhow!("nothing is running"),
+        }
+    }
+
+    /// Stops everything. Attempts that run are begun again at the next start.
+    pub(crate) async fn shutdown(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.services.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a service died");
+            }
+        }
+        self.data_dir.unannounce();
+        self.store.close().await;
+    }
+}

@@ -1,0 +1,51 @@
+//! From the state of a build to the order that an executor needs.
+
+use commands::Loaded;
+use domain::{
+    BuildId,
+    build::{Attempt, Build, Phase, Work},
+};
+use plan::TaskNumber;
+use ports::{ArtifactKey, TaskInput, WorkKind, WorkOrder};
+use std::sync::Arc;
+
+/// The order for an attempt, unless it is not (or no longer) waiting to be taken up.
+pub(crate) fn order(id: BuildId, loaded: &Loaded, work: Work, attempt: Attempt) -> Option<WorkOrder> {
+    let build = &loaded.build;
+    let track = build.track(work)?;
+    if track.attempt != attempt.0 || !matches!(track.phase, Phase::Scheduled(_)) {
+        return None;
+    }
+    let kind = match work {
+        Work::Plan => WorkKind::Plan { previous_failure: None },
+        Work::Task(number) => task(build, number)?,
+        Work::Merge => {
+            WorkKind::Merge { inputs: build.plan.as_ref()?.sinks().filter_map(|n| input(build, n)).collect() }
+        }
+    };
+    Some(WorkOrder {
+        build: id,
+        work,
+        attempt,
+        spec: Arc::clone(build.spec.as_ref()?),
+        submitted_at: build.submitted_at?,
+        kind,
+    })
+}
+
+fn task(build: &Build, number: TaskNumber) -> Option<WorkKind> {
+    let plan = build.plan.as_ref()?;
+    let inputs = plan.predecessors(number).filter_map(|before| input(build, before)).collect();
+    let previous_failure = build.tasks.get(number.index())?.failure.as_ref().map(|f| f.message.clone());
+    Some(WorkKind::Task { number, task: Box::new(plan.task(number).clone()), inputs, previous_failure })
+}
+
+fn input(build: &Build, number: TaskNumber) -> Option<TaskInput> {
+    let result = build.tasks.get(number.index())?.result.as_ref()?;
+    Some(TaskInput {
+        number,
+        title: build.plan.as_ref()?.task(number).title.clone(),
+        commit: result.commit.clone(),
+        bundle: result.bundle.clone().and_then(|key| ArtifactKey::try_from(key).ok()),
+    })
+}

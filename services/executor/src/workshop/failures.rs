@@ -1,0 +1,111 @@
+//! From what went wrong to the class that decides what happens next.
+//!
+//! Details (paths, the system's words) go to the log of the executor, once, here; what becomes part of the
+//! build's history names the step only.
+
+use domain::{Failure, FailureClass};
+use ports::ArtifactError;
+use std::error::Error;
+use workspace::{BaseError, GitError, HarvestError, ImportError, MergeError, PublishError};
+
+/// Whether the system said that something ran out: disk, quota, memory, files or processes.
+fn ran_out(error: &(dyn Error + 'static)) -> bool {
+    let mut source = Some(error);
+    while let Some(error) = source {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            use std::io::ErrorKind::{OutOfMemory, QuotaExceeded, StorageFull};
+            // EMFILE, ENFILE and EAGAIN have no kind of their own.
+            return matches!(io.kind(), StorageFull | QuotaExceeded | OutOfMemory)
+                || matches!(io.raw_os_error(), Some(11 | 23 | 24));
+        }
+        source = error.source();
+    }
+    false
+}
+
+fn logged(class: FailureClass, message: &str, error: &(dyn Error + 'static)) -> Failure {
+    let class = if ran_out(error) { FailureClass::Resource } else { class };
+    tracing::warn!(error = %Chain(error), ?class, "{message}");
+    let message = match class {
+        FailureClass::Resource => "the executor ran out of disk space, memory or another resource",
+        _ => message,
+    };
+    Failure::new(class, message)
+}
+
+/// An error with all that led to it.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// A failed step: whatever went wrong, as a failure. It exists so that `?` converts in one place.
+pub(super) struct Step(Failure);
+
+impl From<Failure> for Step {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
+    }
+}
+
+impl From<Step> for Failure {
+    fn from(step: Step) -> Self {
+        step.0
+    }
+}
+
+macro_rules! failures {
+    ($($error:ty => $convert:expr,)+) => {$(
+        impl From<$error> for Step {
+            fn from(error: $error) -> Self {
+                let convert: fn($error) -> Failure = $convert;
+                Self(convert(error))
+            }
+        }
+    )+};
+}
+
+failures! {
+    GitError => |error| logged(git_class(&error), "a git command failed on the executor", &error),
+    BaseError => |error| match error {
+        BaseError::Git(error) => {
+            logged(FailureClass::Repository, "the repository or its branch could not be fetched", &error)
+        }
+        error => Failure::new(FailureClass::Repository, error.to_string()),
+    },
+    MergeError => |error| match error {
+        MergeError::Git(error) => Step::from(error).0,
+        error => Failure::new(FailureClass::MergeConflict, error.to_string()),
+    },
+    PublishError => |error| match error {
+        PublishError::Merge(error) => Step::from(error).0,
+        PublishError::Git(error) => Step::from(error).0,
+        error @ PublishError::Contended => Failure::new(FailureClass::Resource, error.to_string()),
+    },
+    HarvestError => |error| match error {
+        HarvestError::Git(error) => Step::from(error).0,
+        // Too large, or a name that must not be checked out: the attempt is at fault, another may do better.
+        error => Failure::new(FailureClass::NoEvidence, error.to_string()),
+    },
+    ImportError => |error| logged(FailureClass::Crashed, "a result could not be taken over", &error),
+    ArtifactError => |error| logged(FailureClass::Crashed, "the artifact store failed", &error),
+    std::io::Error => |error| logged(FailureClass::Crashed, "the executor could not use its disk", &error),
+}
+
+fn git_class(error: &GitError) -> FailureClass {
+    match error {
+        GitError::Failed { stderr, .. } if stderr.contains("No space left on device") => {
+            FailureClass::Resource
+        }
+        _ => FailureClass::Crashed,
+    }
+}

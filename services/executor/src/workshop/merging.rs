@@ -1,0 +1,34 @@
+//! The end of a build: all results in one commit, on the project's branch.
+
+use super::{Attempt, Workshop, failures::Step, segment};
+use domain::{Failure, build::MergeResult};
+use names::{BranchName, RefName};
+use ports::TaskInput;
+
+impl Workshop {
+    pub(super) async fn merge(
+        &self,
+        attempt: &Attempt<'_>,
+        inputs: &[TaskInput],
+    ) -> Result<MergeResult, Failure> {
+        self.publish(attempt, inputs).await.map_err(Failure::from)
+    }
+
+    async fn publish(&self, attempt: &Attempt<'_>, inputs: &[TaskInput]) -> Result<MergeResult, Step> {
+        let order = attempt.order;
+        let base = self.base(attempt).await?;
+        let commit = self.start(attempt, &base, inputs).await?;
+        let build = segment(&order.build.to_string())?;
+        let branch = BranchName::main();
+        let message = format!("Merge build {}", order.build);
+        let (project, when) = (&attempt.project, order.submitted_at);
+        let published = project.publish(&RefName::of_build(&build), &commit, &branch, &message, when).await?;
+        let changed = project.changed_files(&base, &commit).await?;
+        Ok(MergeResult {
+            base,
+            commit,
+            branch: published.branch.to_string(),
+            files_changed: u32::try_from(changed).unwrap_or(u32::MAX),
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! What an attempt starts from.
+
+use super::{Attempt, Workshop, failures::Step, segment};
+use names::{BranchName, Commit, RefName};
+use ports::{ArtifactError, ArtifactKey, TaskInput};
+use std::path::{Path, PathBuf};
+use workspace::Source;
+
+/// The largest bundle that is taken in.
+const MOST_BUNDLE_BYTES: u64 = 4 << 30;
+
+impl Workshop {
+    /// What the whole build starts from. The first attempt that asks fixes it for all: the artifact store
+    /// keeps the first of two that are stored under one name.
+    pub(super) async fn base(&self, attempt: &Attempt<'_>) -> Result<Commit, Step> {
+        let order = attempt.order;
+        let key = key(&format!("builds/{}/base", order.build))?;
+        let file = self.scratch_file()?;
+        if let Some(base) = self.read_base(&key, &file).await? {
+            return Ok(base);
+        }
+        let source = order.spec.repository.as_ref().map(|repository| Source {
+            url: repository.url.clone(),
+            branch: repository.branch.clone().unwrap_or_else(BranchName::main),
+        });
+        let found = attempt.project.base(&BranchName::main(), source.as_ref(), order.submitted_at).await?;
+        let fixing = self.scratch_file()?;
+        tokio::fs::write(&fixing, found.as_str()).await?;
+        self.artifacts.put(&key, &fixing).await?;
+        let fixed = self.read_base(&key, &file).await?;
+        Ok(fixed.unwrap_or(found))
+    }
+
+    async fn read_base(&self, key: &ArtifactKey, file: &Path) -> Result<Option<Commit>, Step> {
+        match self.artifacts.get(key, file).await {
+            Err(ArtifactError::NotFound(_)) => return Ok(None),
+            other => other?,
+        }
+        let text = tokio::fs::read_to_string(file).await?;
+        let _ = tokio::fs::remove_file(file).await;
+        Ok(text.trim().parse().ok())
+    }
+
+    /// The merge of what the attempt builds on; the base, if that is nothing.
+    pub(super) async fn start(
+        &self,
+        attempt: &Attempt<'_>,
+        base: &Commit,
+        inputs: &[TaskInput],
+    ) -> Result<Commit, Step> {
+        for input in inputs {
+            self.fetch(attempt, input).await?;
+        }
+        let commits: Vec<Commit> = inputs.iter().map(|input| input.commit.clone()).collect();
+        if commits.is_empty() {
+            return Ok(base.clone());
+        }
+        let message = format!("Merge what {} builds on", attempt.order.work);
+        Ok(attempt.project.merge(&commits, &message, attempt.order.submitted_at).await?)
+    }
+
+    /// Brings a result of another attempt into the project's repository here, if it is not there.
+    async fn fetch(&self, attempt: &Attempt<'_>, input: &TaskInput) -> Result<(), Step> {
+        let Some(bundle) = &input.bundle else { return Ok(()) };
+        let build = segment(&attempt.order.build.to_string())?;
+        let task = segment(&format!("task-{}", input.number))?;
+        let name = RefName::of_task(&build, &task);
+        if attempt.project.resolve(&name).await?.as_ref() == Some(&input.commit) {
+            return Ok(());
+        }
+        let file = self.scratch_file()?;
+        self.artifacts.get(bundle, &file).await?;
+        let imported = attempt.project.import(&file, &input.commit, &name, MOST_BUNDLE_BYTES).await;
+        let _ = tokio::fs::remove_file(&file).await;
+        Ok(imported?)
+    }
+
+    /// A new name in the scratch folder.
+    pub(super) fn scratch_file(&self) -> Result<PathBuf, Step> {
+        let file = tempfile::Builder::new().prefix("scratch-").tempfile_in(&self.scratch)?;
+        let path = file.path().to_owned();
+        drop(file);
+        Ok(path)
+    }
+}
+
+pub(super) fn key(text: &str) -> Result<ArtifactKey, Step> {
+    ArtifactKey::try_from(text.to_owned()).map_err(Step::from)
+}

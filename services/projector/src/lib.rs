@@ -1,0 +1,91 @@
+//! Folds events into read models, in order and exactly once: rows and the position they stand for are stored
+//! together, so a crash repeats nothing and loses nothing.
+
+mod summary;
+
+use domain::build::BuildEvent;
+use ports::{BuildSummary, EventStore, Position, ReadModels, RecordedEvent, StoreError};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// Most events folded into one write.
+const BATCH: usize = 2_000;
+
+/// The projector.
+pub struct Projector {
+    store: Arc<dyn EventStore>,
+    read_models: Arc<dyn ReadModels>,
+}
+
+impl Projector {
+    /// A projector from a store into read models.
+    #[must_use]
+    pub fn new(store: Arc<dyn EventStore>, read_models: Arc<dyn ReadModels>) -> Self {
+        Self { store, read_models }
+    }
+
+    /// Folds what comes, until told to stop. A failing store is tried again.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut head = self.store.head();
+        let mut pause = Duration::from_millis(50);
+        loop {
+            head.borrow_and_update();
+            match self.catch_up(&stop).await {
+                Ok(()) => pause = Duration::from_millis(50),
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::error!(%error, "read models fall behind");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                    head.mark_changed();
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = head.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Folds everything that is stored now.
+    ///
+    /// # Errors
+    /// The store's failure; what was folded before stays.
+    pub async fn catch_up(&self, stop: &CancellationToken) -> Result<(), StoreError> {
+        let mut from = *self.read_models.projected().borrow();
+        while !stop.is_cancelled() {
+            let events = self.store.read_all(from, BATCH).await?;
+            let Some(last) = events.last().map(|event| event.position) else { return Ok(()) };
+            self.fold(events, last).await?;
+            from = last;
+        }
+        Ok(())
+    }
+
+    async fn fold(&self, events: Vec<RecordedEvent>, upto: Position) -> Result<(), StoreError> {
+        let mut decoded = Vec::with_capacity(events.len());
+        for event in &events {
+            match event.build_event() {
+                Ok(fact) if summary::is_of_interest(&fact) => decoded.push((event.stream.build(), fact)),
+                Ok(_) => {}
+                // A newer version wrote it. What it means for a list is unknown; the rest is not held up.
+                Err(error) => {
+                    tracing::warn!(position = %event.position, %error, "event left out of read models");
+                }
+            }
+        }
+        let mut ids: Vec<_> = decoded
+            .iter()
+            .filter(|(_, fact)| !matches!(fact, BuildEvent::BuildSubmitted(_)))
+            .map(|(id, _)| *id)
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let stored = if ids.is_empty() { Vec::new() } else { self.read_models.summaries(&ids).await? };
+        let mut rows: HashMap<_, BuildSummary> = stored.into_iter().map(|row| (row.id, row)).collect();
+        for (id, fact) in decoded {
+            summary::fold(&mut rows, id, &fact);
+        }
+        self.read_models.project(rows.into_values().collect(), upto).await
+    }
+}
