@@ -1,0 +1,180 @@
+use crate::{
+    SqliteOptions, builds, events,
+    failure::store_error,
+    listing,
+    tail::Tail,
+    writer::{Projection, Request, Shared, Writer},
+};
+use async_trait::async_trait;
+use domain::BuildId;
+use ports::{
+    Append, AppendError, Appended, BuildFilter, BuildPage, BuildSummary, EventStore, Position, ReadModels,
+    RecordedEvent, StoreError, StreamId, Version,
+};
+use sqlx::{
+    ConnectOptions, SqlSafeStr, SqlitePool,
+    migrate::{Migration, MigrationType, Migrator},
+    sqlite::{SqlitePoolOptions, SqliteRow},
+};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Most requests that wait for the writer; more wait for a place.
+const WAITING: usize = 1024;
+
+/// The event store and the read models in one SQLite file. Clones are the same store.
+///
+/// One process at a time may write to a file. A second one does no harm, but both see failed appends.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    requests: mpsc::Sender<Request>,
+    readers: SqlitePool,
+    shared: Arc<Shared>,
+}
+
+impl SqliteStore {
+    /// Opens a file, made if there is none in an existing folder, and brings its tables up to date.
+    ///
+    /// Must be called within a Tokio runtime, where the writing task then runs until the store is closed or
+    /// its last clone is dropped.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, is no database, or was written by a newer version.
+    pub async fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        let writing = options.writing(path);
+        let mut connection = writing.connect().await.map_err(store_error)?;
+        migrations().run(&mut connection).await.map_err(|error| store_error(error.into()))?;
+        let head = events::head(&mut connection).await.map_err(store_error)?;
+        let projected = builds::checkpoint(&mut connection).await.map_err(store_error)?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.readers)
+            .test_before_acquire(false)
+            .connect_with(options.reading(path))
+            .await
+            .map_err(store_error)?;
+        let shared = Arc::new(Shared {
+            head: watch::Sender::new(head),
+            projected: watch::Sender::new(projected),
+            tail: Mutex::new(Tail::new(options.tail_events, options.tail_bytes)),
+        });
+        let (requests, waiting) = mpsc::channel(WAITING);
+        tokio::spawn(Writer::new(writing, connection, Arc::clone(&shared)).run(waiting));
+        Ok(Self { requests, readers, shared })
+    }
+
+    /// Finishes what waits, folds the write-ahead log into the file and closes it. Whatever is asked
+    /// afterwards fails with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        self.readers.close().await;
+        let (answer, closed) = oneshot::channel();
+        if self.requests.send(Request::Close(answer)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+
+    async fn change(&self, projection: Projection) -> Result<(), StoreError> {
+        let (answer, done) = oneshot::channel();
+        let request = Request::Project(projection, answer);
+        self.requests.send(request).await.map_err(|_| StoreError::Closed)?;
+        done.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// The steps from an empty file to the tables of this version. Each file of `migrations/sqlite` is one.
+fn migrations() -> Migrator {
+    let step = |version, description: &'static str, sql: &'static str| {
+        Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    // Not `sqlx::migrate!`: its macro crate would compile SQLite a second time, for the compiler's own use.
+    Migrator::with_migrations(vec![step(
+        1,
+        "events and builds",
+        include_str!("../../../migrations/sqlite/0001_events_and_builds.sql"),
+    )])
+}
+
+#[async_trait]
+impl EventStore for SqliteStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let (answer, done) = oneshot::channel();
+        self.requests.send(Request::Append(append, answer)).await.map_err(|_| StoreError::Closed)?;
+        done.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn read_stream(
+        &self,
+        stream: StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let rows = events::of_stream(&self.readers, stream, after, sql_limit(limit)).await;
+        read_events(&rows.map_err(store_error)?)
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
+        if let Some(events) = self.shared.tail().after(after, limit) {
+            return Ok(events);
+        }
+        let rows = events::of_all(&self.readers, after, sql_limit(limit)).await;
+        read_events(&rows.map_err(store_error)?)
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.shared.head.subscribe()
+    }
+}
+
+#[async_trait]
+impl ReadModels for SqliteStore {
+    fn projected(&self) -> watch::Receiver<Position> {
+        self.shared.projected.subscribe()
+    }
+
+    async fn summaries(&self, ids: &[BuildId]) -> Result<Vec<BuildSummary>, StoreError> {
+        let ids = serde_json::to_string(ids).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        let rows = listing::by_ids(ids).build().fetch_all(&self.readers).await;
+        read_builds(&rows.map_err(store_error)?)
+    }
+
+    async fn project(&self, rows: Vec<BuildSummary>, upto: Position) -> Result<(), StoreError> {
+        self.change(Projection::Rows { rows, upto }).await
+    }
+
+    async fn builds(&self, filter: &BuildFilter) -> Result<BuildPage, StoreError> {
+        // One more than asked for tells whether more follow.
+        let limit = sql_limit(filter.limit).saturating_add(1);
+        let rows = listing::newest(filter, limit).build().fetch_all(&self.readers).await;
+        let mut builds = read_builds(&rows.map_err(store_error)?)?;
+        let more = builds.len() > filter.limit;
+        builds.truncate(filter.limit);
+        Ok(BuildPage { builds, more })
+    }
+
+    async fn open_builds(&self, after: Option<BuildId>, limit: usize) -> Result<Vec<BuildId>, StoreError> {
+        let ids: Vec<String> = listing::open(after, sql_limit(limit))
+            .build_query_scalar()
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        ids.iter().map(|id| id.parse().map_err(|error| StoreError::Corrupt(Box::new(error)))).collect()
+    }
+
+    async fn reset(&self) -> Result<(), StoreError> {
+        self.change(Projection::Reset).await
+    }
+}
+
+fn sql_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn read_events(rows: &[SqliteRow]) -> Result<Vec<RecordedEvent>, StoreError> {
+    rows.iter().map(|row| events::read(row).map_err(StoreError::from)).collect()
+}
+
+fn read_builds(rows: &[SqliteRow]) -> Result<Vec<BuildSummary>, StoreError> {
+    rows.iter().map(|row| builds::read(row).map_err(StoreError::from)).collect()
+}

@@ -1,0 +1,51 @@
+use crate::{read_models::summary, scene::*};
+use buildwright_store_sqlite::SqliteOptions;
+use futures::future::join_all;
+use ports::{AppendError, BuildSummary, EventStore, Position, ReadModels};
+
+/// A megabyte takes a few hundred appends of some kilobytes.
+fn small() -> SqliteOptions {
+    SqliteOptions { max_bytes: Some(1 << 20), ..SqliteOptions::default() }
+}
+
+/// Takes a quarter of the room with read models, which can be given up again.
+async fn store_dispensable_rows(scene: &Scene) {
+    let padding = "x".repeat(1000);
+    let rows = (0..200).map(|n| BuildSummary { title: padding.clone(), ..summary(n) }).collect();
+    scene.store.project(rows, Position(0)).await.expect("projected");
+}
+
+#[tokio::test]
+async fn a_full_disk_stores_nothing_by_halves_and_passes() {
+    let scene = Scene::with(small()).await;
+    store_dispensable_rows(&scene).await;
+
+    // Given a store that takes no more,
+    let mut stored = 0;
+    let refused = loop {
+        match scene.append(stream(1), stored, 20).await {
+            Ok(appended) => stored = appended.version.0,
+            refused => break unavailable(refused),
+        }
+        assert!(stored < 20_000, "it never became full");
+    };
+    assert!(refused.contains("full"), "{refused}");
+    assert!(!refused.contains(&*scene.folder().to_string_lossy()), "{refused}");
+    assert!(stored > 0);
+
+    // when several write at once, nobody is told of success, and nothing changes;
+    let refused = join_all((2..30).map(|n| scene.append(stream(n), 0, 40))).await;
+    assert!(refused.iter().all(|refused| matches!(refused, Err(AppendError::Store(_)))));
+    assert_eq!(*scene.store.head().borrow(), Position(stored));
+    assert_eq!(whole_log(&scene.store).await.len() as u64, stored);
+
+    // and when there is room again, the log goes on where it ended.
+    scene.store.reset().await.expect("deleting needs no room");
+    let next = scene.append(stream(1), stored, 1).await.expect("appended");
+    assert_eq!(next.position, Position(stored + 1));
+    scene.append(stream(2), 0, 1).await.expect("appended");
+    let scene = scene.forsake_and_open().await;
+    let log = whole_log(&scene.store).await;
+    assert_dense(&log);
+    assert_eq!(log.len() as u64, stored + 2);
+}
