@@ -1,5 +1,11 @@
 //! The agent that follows a script without the CLI.
-#![allow(missing_docs, reason = "a test")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use async_trait::async_trait;
 use buildwright_scripted_model::{

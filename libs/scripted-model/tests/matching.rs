@@ -1,5 +1,11 @@
 //! Which rule and which turn answers.
-#![allow(missing_docs, reason = "a test")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use buildwright_scripted_model::{
     Action, Block, Conversation, Ending, Engine, Reply, STRUCTURED_OUTPUT, Script, ScriptError, StopReason,
@@ -225,4 +231,16 @@ fn the_demo_script_is_also_a_file_that_can_be_loaded_and_changed() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/script.json");
     let loaded = Script::load(path.as_ref()).unwrap();
     assert_eq!(loaded.rules.len(), Script::default().rules.len());
+}
+
+#[test]
+fn the_example_in_the_readme_is_a_script() {
+    let readme = include_str!("../README.md");
+    let json = readme.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let engine = Engine::new(parse(&serde_json::from_str(json).unwrap()).unwrap());
+    let asked = asking("Please say hello to Ada.\nWorkspace: /w");
+    assert!(matches!(engine.answer(&asked).action, Action::Error(..)));
+    let Block::ToolUse { input, .. } = &reply(&engine, &asked).blocks[1] else { panic!("no call") };
+    assert_eq!(*input, json!({"file_path": "/w/hello.txt", "content": "Hello Ada\n"}));
+    assert_eq!(engine.answer(&asking("cut me off")).rule, "broken line");
 }
