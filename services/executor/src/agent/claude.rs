@@ -81,10 +81,9 @@ impl Agent for ClaudeAgent {
         let session_id = Some(report.session_id.clone());
         let result = match failure(&report.ending, job.timeout) {
             Some(failure) => Err(failure),
-            None => Ok(Answer {
-                text: report.result_text.unwrap_or_default(),
-                data: report.structured_output,
-            }),
+            None => {
+                Ok(Answer { text: report.result_text.unwrap_or_default(), data: report.structured_output })
+            }
         };
         Report { result, usage, session_id }
     }
@@ -137,7 +136,10 @@ fn failure(ending: &Ending, limit: Duration) -> Option<Failure> {
         }
         Ending::CouldNotStart { message } => {
             tracing::error!(%message, "the Claude CLI could not be started");
-            fail(FailureClass::Resource, "the Claude CLI could not be started: see `buildwright doctor`".to_owned())
+            fail(
+                FailureClass::Resource,
+                "the Claude CLI could not be started: see `buildwright doctor`".to_owned(),
+            )
         }
     }
 }
@@ -150,5 +152,7 @@ fn usage(report: &RunReport) -> Usage {
         cache_creation_tokens: usage.cache_creation_tokens,
         cost_nano_usd: usage.cost_nano_usd,
     };
-    Usage { by_model: report.usage.by_model.iter().map(|(model, usage)| (model.clone(), of(usage))).collect() }
+    Usage {
+        by_model: report.usage.by_model.iter().map(|(model, usage)| (model.clone(), of(usage))).collect(),
+    }
 }
