@@ -1,0 +1,28 @@
+use crate::ApiSettings;
+use commands::Builds;
+use ports::{Clock, EventStore, Ids, OutputLog, ReadModels, Results};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What the endpoints need of the world.
+#[derive(Clone)]
+pub struct App {
+    /// The builds: commands go in here, and single builds are read here.
+    pub builds: Arc<Builds>,
+    /// The events themselves, for those who follow them.
+    pub store: Arc<dyn EventStore>,
+    /// What lists are answered from.
+    pub read_models: Arc<dyn ReadModels>,
+    /// Output of runs.
+    pub output: Arc<dyn OutputLog>,
+    /// What builds made.
+    pub results: Arc<dyn Results>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids of new builds.
+    pub ids: Arc<dyn Ids>,
+    /// Bounds and defaults.
+    pub settings: Arc<ApiSettings>,
+    /// Cancelled when the process stops: streams and long polls end.
+    pub stop: CancellationToken,
+}

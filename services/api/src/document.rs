@@ -1,0 +1,51 @@
+use crate::{App, Problem, routes};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Buildwright",
+        description = "Turns a prompt into a planned, verified and committed piece of software.\n\n\
+            Errors are problem documents (RFC 9457) with a stable `type`. Fields may be added to answers, and \
+            values to sets of names; take what you know and leave the rest.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "builds", description = "One prompt carried through"),
+        (name = "results", description = "What a completed build made"),
+        (name = "tasks", description = "The parts of a build"),
+        (name = "events", description = "Everything that happened, in order"),
+        (name = "operation", description = "For those who operate it"),
+    ),
+    components(schemas(Problem)),
+)]
+struct Doc;
+
+/// The OpenAPI description of every endpoint.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routed().into_openapi()
+}
+
+/// Every endpoint, with its description: an endpoint cannot have one without the other.
+pub(crate) fn routed() -> OpenApiRouter<App> {
+    use routes::{builds, events, health, tasks};
+    OpenApiRouter::with_openapi(Doc::openapi())
+        .routes(routes!(builds::submit::submit, builds::list::list))
+        .routes(routes!(builds::show::show))
+        .routes(routes!(builds::cancel::cancel))
+        .routes(routes!(builds::plan::plan))
+        .routes(routes!(builds::plan_output::plan_output))
+        .routes(routes!(builds::tasks::tasks))
+        .routes(routes!(builds::files::files))
+        .routes(routes!(builds::diff::diff))
+        .routes(routes!(builds::archive::archive))
+        .routes(routes!(builds::events::events))
+        .routes(routes!(tasks::show::show))
+        .routes(routes!(tasks::output::output))
+        .routes(routes!(events::list::list))
+        .routes(routes!(health::live::live))
+        .routes(routes!(health::ready::ready))
+        .routes(routes!(health::document::document))
+}

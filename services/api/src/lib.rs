@@ -1,0 +1,32 @@
+//! The HTTP edge: requests become commands, events become answers.
+//!
+//! | module | what |
+//! |---|---|
+//! | `routes` | one endpoint a file, with the errors it can answer |
+//! | `wire` | what requests and answers look like in JSON, apart from the domain |
+//! | `read` | extractors, which gather *every* problem of a request before refusing it |
+//! | `order` | from a request to the build it orders |
+//! | `feed` | server-sent events, read from the stores by cursor |
+//! | `problem`, `errors` | RFC 9457 documents and the sets of errors of the endpoints |
+//! | `edge` | what holds for every request: id, time limit, panics, errors that nobody phrased |
+
+mod app;
+mod document;
+mod edge;
+mod errors;
+mod feed;
+mod order;
+mod problem;
+mod read;
+mod router;
+mod routes;
+mod server;
+mod settings;
+mod wire;
+
+pub use app::App;
+pub use document::openapi;
+pub use problem::{FieldError, Location, Problem};
+pub use router::router;
+pub use server::serve;
+pub use settings::ApiSettings;

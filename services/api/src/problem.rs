@@ -1,0 +1,113 @@
+//! Problem documents (RFC 9457): every error answer is one.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The media type of problem documents.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+/// An error, for people and programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "type": "urn:buildwright:problem:invalid_request", "title": "the request is not valid", "status": 422,
+    "errors": [{"in": "body", "pointer": "/prompt", "message": "must not be empty"}],
+})))]
+pub struct Problem {
+    /// What kind of problem it is: `urn:buildwright:problem:` and a stable code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The same in words, equal for all problems of the kind.
+    pub title: String,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// What is particular to this occurrence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Everything wrong with the request, where that is the problem.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+/// One thing wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// The part of the request that is meant.
+    #[serde(rename = "in")]
+    pub location: Location,
+    /// JSON pointer (RFC 6901) into the body; for the other parts `/` and the parameter's name.
+    pub pointer: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// A part of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Location {
+    /// The body.
+    Body,
+    /// The query string.
+    Query,
+    /// A header.
+    Header,
+}
+
+impl Problem {
+    /// A problem of a kind.
+    pub(crate) fn new(status: StatusCode, code: &str, title: &str) -> Self {
+        Self {
+            kind: format!("urn:buildwright:problem:{code}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: None,
+            errors: Vec::new(),
+        }
+    }
+
+    /// Adds what a variant of an error set carries.
+    pub(crate) fn with(mut self, particulars: impl Particulars) -> Self {
+        particulars.add_to(&mut self);
+        self
+    }
+}
+
+/// What can be told of one occurrence of a problem.
+pub(crate) trait Particulars {
+    /// Tells it.
+    fn add_to(self, problem: &mut Problem);
+}
+
+impl Particulars for String {
+    fn add_to(self, problem: &mut Problem) {
+        problem.detail = Some(self);
+    }
+}
+
+impl Particulars for Vec<FieldError> {
+    fn add_to(self, problem: &mut Problem) {
+        problem.errors = self;
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        // Writing strings and numbers cannot fail; an empty document would still carry the status.
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        response
+    }
+}

@@ -1,0 +1,38 @@
+use crate::{App, document, edge, routes::health::document::Document};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
+use bytes::Bytes;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer, Predicate,
+        predicate::{DefaultPredicate, NotForContentType},
+    },
+    trace::{DefaultOnRequest, TraceLayer},
+};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+/// The endpoints over an [`App`].
+pub fn router(app: App) -> Router {
+    let (router, document) = document::routed().split_for_parts();
+    // A document built from our own types can be written.
+    let document = Document(serde_json::to_vec(&document).map(Bytes::from).unwrap_or_default());
+    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("application/gzip"));
+    router
+        .merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json")))
+        .layer(Extension(document))
+        // Bodies are bounded where they are read; axum's own bound would answer in text.
+        .layer(DefaultBodyLimit::disable())
+        .layer(CompressionLayer::new().compress_when(compressible))
+        .layer(middleware::from_fn_with_state(app.clone(), edge::limit_time))
+        .layer(CatchPanicLayer::custom(edge::panicked))
+        .layer(middleware::map_response(edge::phrase_errors))
+        // What fails is logged where it is handled, with its cause.
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(edge::span)
+                .on_request(DefaultOnRequest::new())
+                .on_failure(()),
+        )
+        .layer(middleware::from_fn(edge::identify))
+        .with_state(app)
+}

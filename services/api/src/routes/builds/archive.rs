@@ -1,0 +1,28 @@
+use super::finished::{Finished, ResultUnavailable};
+use crate::{App, errors::Fault, read::BuildPath};
+use axum::{body::Body, extract::State, response::IntoResponse};
+use http::{HeaderValue, header};
+
+/// Download the files of a completed build
+#[utoipa::path(get, path = "/v1/builds/{id}/archive.tar.gz", operation_id = "getBuildArchive", tag = "results",
+    params(("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV")),
+    responses(
+        (status = 200, description = "A gzipped tar archive", body = [u8], content_type = "application/gzip",
+            headers(("content-disposition" = String, description = "A name for the file"))),
+        ResultUnavailable,
+    ))]
+#[tracing::instrument(name = "api.builds.archive", skip_all, fields(build.id = %id))]
+pub(crate) async fn archive(
+    State(app): State<App>,
+    BuildPath(id): BuildPath,
+) -> Result<impl IntoResponse, ResultUnavailable> {
+    let Finished { project, result } = Finished::find(&app, id).await?;
+    let archive = app.results.archive(&project, &result.commit).await?;
+    let commit = result.commit.as_str().get(..12).unwrap_or_default();
+    // Project names hold nothing that would need quoting.
+    let name = format!("attachment; filename=\"{project}-{commit}.tar.gz\"");
+    let disposition = HeaderValue::from_str(&name).map_err(Fault::internal)?;
+    let media_type = HeaderValue::from_static("application/gzip");
+    let headers = [(header::CONTENT_TYPE, media_type), (header::CONTENT_DISPOSITION, disposition)];
+    Ok((headers, Body::from_stream(archive)))
+}

@@ -1,0 +1,56 @@
+use crate::{
+    App,
+    errors::{Fault, api_errors},
+    read::{BodyError, BuildPath, OptionalBody, etag},
+    routes::ACTOR,
+    wire::{BuildView, CancelBuild},
+};
+use axum::{Json, extract::State, response::IntoResponse};
+use commands::ExecuteError;
+use domain::build::{Command, Rejection};
+use http::{StatusCode, header};
+
+/// Cancel a build
+///
+/// Everything that runs for it is stopped. Repeating the call is safe.
+#[utoipa::path(post, path = "/v1/builds/{id}/cancel", operation_id = "cancelBuild", tag = "builds",
+    params(("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV")),
+    request_body = Option<CancelBuild>,
+    responses(
+        (status = 202, description = "Cancelled; what runs is being stopped", body = BuildView,
+            headers(("etag" = String, description = "Its version"))),
+        BodyError, CancelError,
+    ))]
+#[tracing::instrument(name = "api.builds.cancel", skip_all, fields(build.id = %id))]
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    BuildPath(id): BuildPath,
+    OptionalBody(body): OptionalBody<CancelBuild>,
+) -> Result<impl IntoResponse, CancelError> {
+    let reason = body.and_then(|body| body.reason);
+    app.builds.execute(id, ACTOR.into(), Command::Cancel { reason, at: app.clock.now() }).await?;
+    let seen = app.builds.read(id, |loaded| Some((loaded.version, BuildView::of(id, loaded)?))).await?;
+    let (version, view) = seen.flatten().ok_or(CancelError::Unknown)?;
+    Ok((StatusCode::ACCEPTED, [(header::ETAG, etag(version))], Json(view)))
+}
+
+api_errors! {
+    /// What cancelling can be refused for, the body apart.
+    pub(crate) enum CancelError {
+        NOT_FOUND "build_unknown": Unknown => "there is no such build",
+        CONFLICT "build_ended": Ended => "the build has ended already",
+        CONFLICT "build_contended": Contended => "the build is being changed by others, try again",
+    }
+}
+
+impl From<ExecuteError> for CancelError {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Rejected(Rejection::Unknown) => Self::Unknown,
+            ExecuteError::Rejected(Rejection::Ended) => Self::Ended,
+            ExecuteError::Contended => Self::Contended,
+            ExecuteError::Store(error) => Self::Fault(error.into()),
+            ExecuteError::Rejected(other) => Self::Fault(Fault::internal(other)),
+        }
+    }
+}

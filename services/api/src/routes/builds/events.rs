@@ -1,0 +1,59 @@
+use crate::{
+    App,
+    errors::api_errors,
+    feed::{self, EventFeed, Reading, version_at},
+    read::{BuildPath, ParamsError, Query},
+    wire::{EventList, EventView},
+};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::HeaderMap;
+use ports::{Position, StreamId};
+
+/// Read the events of a build
+///
+/// JSON, or with `Accept: text/event-stream` live: `id:` is `sequence`, `event:` is the type, and `end` comes
+/// right after `build_completed`, `build_failed` or `build_cancelled`. What attempts that were still running
+/// then had cost can follow as `usage_recorded`; to see those, read again after the `id` of the last event.
+#[utoipa::path(get, path = "/v1/builds/{id}/events", operation_id = "listBuildEvents", tag = "builds",
+    params(
+        ("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+        ("after" = Option<u64>, Query, description = "Only events after this `sequence`"),
+        ("limit" = Option<u32>, Query, description = "Most events, in JSON; 100 if not given",
+            minimum = 1, maximum = 1000),
+        ("follow" = Option<bool>, Query, description = "False to end a live stream at the newest event"),
+        ("Last-Event-ID" = Option<u64>, Header, description = "As `after`, and goes before it"),
+    ),
+    responses(
+        (status = 200, description = "The events", content(
+            (EventList = "application/json"), (EventView = "text/event-stream"),
+        )),
+        ParamsError, BuildEventsError,
+    ))]
+#[tracing::instrument(name = "api.builds.events", skip_all, fields(build.id = %id))]
+pub(crate) async fn events(
+    State(app): State<App>,
+    BuildPath(id): BuildPath,
+    Query(reading): Query<Reading>,
+    headers: HeaderMap,
+) -> Result<Response, BuildEventsError> {
+    let newest = app.builds.read(id, |loaded| (loaded.version, loaded.position)).await?;
+    let newest = newest.ok_or(BuildEventsError::Unknown)?;
+    let after = version_at(&app, id, Position(reading.after), newest).await?;
+    if feed::is_wanted(&headers) {
+        let feed = EventFeed::build(app.clone(), id, after, reading.follow);
+        return Ok(feed::respond(feed, &app.settings));
+    }
+    let page = app.store.read_stream(StreamId::Build(id), after, reading.limit).await?;
+    Ok(Json(EventList::of(page, reading.after)?).into_response())
+}
+
+api_errors! {
+    /// What reading a build's events can be refused for.
+    pub(crate) enum BuildEventsError {
+        NOT_FOUND "build_unknown": Unknown => "there is no such build",
+    }
+}

@@ -1,0 +1,128 @@
+use crate::{
+    ApiSettings, App,
+    errors::{Fault, api_errors},
+    order::is_label_key,
+    read::{FromParams, Params, ParamsError, Query, decode_cursor, encode_cursor},
+    wire::{BuildList, BuildSummary},
+};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use domain::build::BuildStatus;
+use http::{HeaderValue, Uri, header};
+use names::ProjectName;
+use ports::BuildFilter;
+use std::collections::BTreeMap;
+
+/// List builds
+///
+/// Newest first. A build is in the list as soon as its submission was answered.
+#[utoipa::path(get, path = "/v1/builds", operation_id = "listBuilds", tag = "builds",
+    params(
+        ("status" = Option<String>, Query, description = "Only these states: separated by commas, or repeated",
+            example = "queued,planning"),
+        ("project" = Option<String>, Query, description = "Only this project"),
+        ("label" = Option<Vec<String>>, Query, description = "Only with this label, as `key:value`; repeat for more"),
+        ("limit" = Option<u32>, Query, description = "Most builds; 50 if not given", minimum = 1, maximum = 200),
+        ("cursor" = Option<String>, Query, description = "Where the page before ended: its `nextCursor`"),
+    ),
+    responses(
+        (status = 200, description = "A page of builds", body = BuildList, headers(
+            ("link" = Option<String>, description = "The next page, as `rel=\"next\"`, if there is one"),
+        )),
+        ParamsError, ListError,
+    ))]
+#[tracing::instrument(name = "api.builds.list", skip_all)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    uri: Uri,
+    Query(Filter(filter)): Query<Filter>,
+) -> Result<Response, ListError> {
+    catch_up(&app).await?;
+    let page = app.read_models.builds(&filter).await?;
+    let next_cursor = page.builds.last().filter(|_| page.more).map(|last| encode_cursor(last.id));
+    let link = next_cursor.as_ref().map(|cursor| next_link(&uri, cursor));
+    let builds = page.builds.into_iter().map(BuildSummary::from).collect();
+    let mut response = Json(BuildList { builds, next_cursor }).into_response();
+    if let Some(link) = link {
+        response.headers_mut().insert(header::LINK, link.map_err(Fault::internal)?);
+    }
+    Ok(response)
+}
+
+/// Waits until the list shows everything that was answered before it was asked for.
+async fn catch_up(app: &App) -> Result<(), ListError> {
+    let asked_at = *app.store.head().borrow();
+    let mut projected = app.read_models.projected();
+    let caught_up = projected.wait_for(|position| *position >= asked_at);
+    match tokio::time::timeout(app.settings.read_your_writes, caught_up).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(ListError::Behind),
+    }
+}
+
+/// The same query with another cursor, relative to where it was asked.
+fn next_link(uri: &Uri, cursor: &str) -> Result<HeaderValue, header::InvalidHeaderValue> {
+    let kept = uri.query().unwrap_or_default().split('&');
+    let kept: String = kept
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="))
+        .map(|pair| format!("{pair}&"))
+        .collect();
+    HeaderValue::from_str(&format!("<{}?{kept}cursor={cursor}>; rel=\"next\"", uri.path()))
+}
+
+/// Which builds are asked for.
+pub(crate) struct Filter(BuildFilter);
+
+impl FromParams for Filter {
+    fn from_params(params: &mut Params<'_>, _: &ApiSettings) -> Self {
+        Self(BuildFilter {
+            status: statuses(params),
+            project: params.parsed("project", |text| text.parse::<ProjectName>().map_err(|e| e.to_string())),
+            labels: labels(params),
+            before: params.parsed("cursor", |text| {
+                decode_cursor(text).ok_or_else(|| "must be a nextCursor of this list".to_owned())
+            }),
+            limit: params.limit(50, 200),
+        })
+    }
+}
+
+fn statuses(params: &mut Params<'_>) -> Vec<BuildStatus> {
+    let given = params.all("status");
+    let mut statuses = Vec::new();
+    for name in given.iter().flat_map(|value| value.split(',')) {
+        match BuildStatus::parse(name.trim()) {
+            Some(status) if statuses.contains(&status) => {}
+            Some(status) => statuses.push(status),
+            None => {
+                let known = BuildStatus::ALL.map(BuildStatus::as_str).join(", ");
+                params.problem("status", format!("must be of {known}"));
+                break;
+            }
+        }
+    }
+    statuses
+}
+
+fn labels(params: &mut Params<'_>) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    for text in params.all("label") {
+        match text.split_once(':') {
+            Some((key, value)) if is_label_key(key) => {
+                labels.insert(key.to_owned(), value.to_owned());
+            }
+            _ => params.problem("label", "must be key:value, the key as in a build's labels"),
+        }
+    }
+    labels
+}
+
+api_errors! {
+    /// What listing can be refused for.
+    pub(crate) enum ListError {
+        SERVICE_UNAVAILABLE "list_behind": Behind => "the list is behind what has happened, try again",
+    }
+}

@@ -1,0 +1,52 @@
+use crate::{
+    App,
+    errors::api_errors,
+    feed::{self, EventFeed, Reading},
+    read::{ParamsError, Query},
+    wire::{EventList, EventView},
+};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::HeaderMap;
+use ports::Position;
+
+/// Read the events of all builds
+///
+/// JSON, or with `Accept: text/event-stream` live: `id:` is `sequence` and `event:` is the type. The live
+/// stream goes on until the client leaves, unless `follow=false`.
+#[utoipa::path(get, path = "/v1/events", operation_id = "listEvents", tag = "events",
+    params(
+        ("after" = Option<u64>, Query, description = "Only events after this `sequence`"),
+        ("limit" = Option<u32>, Query, description = "Most events, in JSON; 100 if not given",
+            minimum = 1, maximum = 1000),
+        ("follow" = Option<bool>, Query, description = "False to end a live stream at the newest event"),
+        ("Last-Event-ID" = Option<u64>, Header, description = "As `after`, and goes before it"),
+    ),
+    responses(
+        (status = 200, description = "The events", content(
+            (EventList = "application/json"), (EventView = "text/event-stream"),
+        )),
+        ParamsError, EventsError,
+    ))]
+#[tracing::instrument(name = "api.events.list", skip_all)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(reading): Query<Reading>,
+    headers: HeaderMap,
+) -> Result<Response, EventsError> {
+    let after = Position(reading.after);
+    if feed::is_wanted(&headers) {
+        let feed = EventFeed::all(app.clone(), after, reading.follow);
+        return Ok(feed::respond(feed, &app.settings));
+    }
+    let page = app.store.read_all(after, reading.limit).await?;
+    Ok(Json(EventList::of(page, reading.after)?).into_response())
+}
+
+api_errors! {
+    /// What reading events can be refused for.
+    pub(crate) enum EventsError {}
+}

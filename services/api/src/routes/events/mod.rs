@@ -1,0 +1,3 @@
+//! The whole log.
+
+pub(crate) mod list;

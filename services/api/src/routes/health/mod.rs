@@ -1,0 +1,5 @@
+//! For those who operate the process.
+
+pub(crate) mod document;
+pub(crate) mod live;
+pub(crate) mod ready;

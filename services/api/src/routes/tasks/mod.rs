@@ -1,0 +1,4 @@
+//! Tasks.
+
+pub(crate) mod output;
+pub(crate) mod show;

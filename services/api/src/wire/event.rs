@@ -1,0 +1,75 @@
+use crate::errors::Fault;
+use chrono::{DateTime, Utc};
+use domain::{BuildId, EventId};
+use ports::RecordedEvent;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Events in the order in which they were stored.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventList {
+    /// The events.
+    pub(crate) events: Vec<EventView>,
+    /// The `after` with which to go on.
+    pub(crate) next: u64,
+}
+
+/// An event.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventView {
+    /// Its id.
+    #[schema(value_type = String, pattern = "^evt_[0-9A-Z]{26}_[0-9]+$")]
+    id: EventId,
+    /// What happened.
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    kind: Arc<str>,
+    /// The build it happened to.
+    #[schema(value_type = String)]
+    build_id: BuildId,
+    /// Its place among all events, without gaps; the `id` of server-sent events and the meaning of `after`.
+    sequence: u64,
+    /// Its place among the events of its build, without gaps.
+    version: u64,
+    /// The version of the schema of `data`.
+    schema_version: u16,
+    /// When it was stored.
+    timestamp: DateTime<Utc>,
+    /// Who caused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    actor: Option<Arc<str>>,
+    /// The particulars, by type.
+    #[schema(value_type = Object)]
+    data: Box<RawValue>,
+}
+
+impl TryFrom<RecordedEvent> for EventView {
+    type Error = Fault;
+
+    fn try_from(event: RecordedEvent) -> Result<Self, Fault> {
+        let build_id = event.stream.build();
+        Ok(Self {
+            id: EventId { build: build_id, version: event.version.0 },
+            kind: event.kind,
+            build_id,
+            sequence: event.position.0,
+            version: event.version.0,
+            schema_version: event.schema_version,
+            timestamp: event.recorded_at,
+            actor: event.metadata.actor,
+            data: RawValue::from_string(event.payload.as_ref().to_owned()).map_err(Fault::internal)?,
+        })
+    }
+}
+
+impl EventList {
+    /// A page that was read after a position.
+    pub(crate) fn of(page: Vec<RecordedEvent>, after: u64) -> Result<Self, Fault> {
+        let next = page.last().map_or(after, |event| event.position.0);
+        Ok(Self { events: page.into_iter().map(EventView::try_from).collect::<Result<_, _>>()?, next })
+    }
+}

@@ -1,0 +1,28 @@
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The files that a build made or left in place.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FileList {
+    /// The commit they are of.
+    pub(crate) commit: String,
+    /// The files.
+    pub(crate) files: Vec<FileView>,
+}
+
+/// A file.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FileView {
+    /// Its path from the root of the repository.
+    path: String,
+    /// Its git mode: `100644` a file, `100755` a program, `120000` a link.
+    mode: String,
+    /// Its size in bytes.
+    size: u64,
+}
+
+impl From<ports::FileEntry> for FileView {
+    fn from(file: ports::FileEntry) -> Self {
+        Self { path: file.path, mode: file.mode, size: file.size }
+    }
+}

@@ -1,0 +1,25 @@
+//! What requests and answers look like in JSON. Apart from the domain, so that neither binds the other.
+
+mod build;
+mod cancel;
+mod event;
+mod file;
+mod list;
+mod names;
+mod output;
+mod plan;
+mod submit;
+mod task;
+mod usage;
+
+pub(crate) use build::{BuildView, FailureView};
+pub(crate) use cancel::CancelBuild;
+pub(crate) use event::{EventList, EventView};
+pub(crate) use file::{FileList, FileView};
+pub(crate) use list::{BuildList, BuildSummary};
+pub(crate) use names::{BuildStatus, FailureClass, OutputStream, PlanSource, TaskStatus, TaskType};
+pub(crate) use output::{OutputLine, OutputList};
+pub(crate) use plan::{PlanDraft, PlanView};
+pub(crate) use submit::{LimitsDraft, RepositoryDraft, SubmitBuild};
+pub(crate) use task::{TaskList, TaskView};
+pub(crate) use usage::UsageView;

@@ -1,0 +1,107 @@
+use super::PlanDraft;
+use crate::read::Fields;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// An order for a build, as a client writes it.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(examples(json!({ "prompt": "A command line tool that counts words" })))]
+pub(crate) struct SubmitBuild {
+    /// What is asked for.
+    #[schema(min_length = 1, max_length = 100_000)]
+    pub(crate) prompt: String,
+    /// The project whose repository receives the result. Every build that names none gets its own.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9][a-z0-9._-]*$")]
+    pub(crate) project: Option<String>,
+    /// Code to start from. Without it a build starts from the project's repository as it is.
+    pub(crate) repository: Option<RepositoryDraft>,
+    /// A hint for planning, such as `react` or `axum`.
+    #[schema(min_length = 1, max_length = 100)]
+    pub(crate) framework: Option<String>,
+    /// The client's own plan. With it, no plan is made.
+    pub(crate) plan: Option<PlanDraft>,
+    /// The model of every task that names no other.
+    #[schema(min_length = 1, max_length = 128)]
+    pub(crate) model: Option<String>,
+    /// Bounds; those not given have defaults.
+    pub(crate) limits: Option<LimitsDraft>,
+    /// The client's own labels: at most 64, keys of 1 to 63 letters, digits, `.`, `_`, `/` and `-`.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub(crate) labels: Option<BTreeMap<String, Value>>,
+}
+
+/// A repository as a client writes it.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RepositoryDraft {
+    /// `https://…` or `ssh://…`, without credentials; a local path where those are allowed.
+    #[schema(min_length = 1, max_length = 2_000)]
+    pub(crate) url: String,
+    /// The branch to start from.
+    #[schema(min_length = 1, max_length = 250)]
+    pub(crate) branch: Option<String>,
+}
+
+/// Bounds as a client writes them.
+#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct LimitsDraft {
+    /// Seconds that one attempt at a task may take.
+    #[schema(minimum = 1, maximum = 86_400)]
+    pub(crate) task_timeout_seconds: Option<u32>,
+    /// Seconds that the build may take from its acceptance.
+    #[schema(minimum = 1, maximum = 604_800)]
+    pub(crate) build_timeout_seconds: Option<u32>,
+    /// US dollars that it may cost; looked at whenever an attempt ends.
+    #[schema(exclusive_minimum = 0, maximum = 1_000_000)]
+    pub(crate) max_cost_usd: Option<f64>,
+    /// Most tasks at work at the same time.
+    #[schema(minimum = 1, maximum = 1_000)]
+    pub(crate) max_parallel: Option<u32>,
+    /// Most attempts at one task.
+    #[schema(minimum = 1, maximum = 10)]
+    pub(crate) max_attempts: Option<u32>,
+}
+
+impl SubmitBuild {
+    /// Reads one from a request.
+    pub(crate) fn read(mut fields: Fields<'_>) -> Self {
+        let draft = Self {
+            prompt: fields.required_text("prompt"),
+            project: fields.text("project"),
+            repository: fields.object("repository", RepositoryDraft::read),
+            framework: fields.text("framework"),
+            plan: fields.object("plan", PlanDraft::read),
+            model: fields.text("model"),
+            limits: fields.object("limits", LimitsDraft::read),
+            labels: fields.object("labels", |mut labels| labels.rest().into_iter().collect()),
+        };
+        fields.finish();
+        draft
+    }
+}
+
+impl RepositoryDraft {
+    fn read(mut fields: Fields<'_>) -> Self {
+        let draft = Self { url: fields.required_text("url"), branch: fields.text("branch") };
+        fields.finish();
+        draft
+    }
+}
+
+impl LimitsDraft {
+    fn read(mut fields: Fields<'_>) -> Self {
+        let draft = Self {
+            task_timeout_seconds: fields.whole("taskTimeoutSeconds"),
+            build_timeout_seconds: fields.whole("buildTimeoutSeconds"),
+            max_cost_usd: fields.number("maxCostUsd"),
+            max_parallel: fields.whole("maxParallel"),
+            max_attempts: fields.whole("maxAttempts"),
+        };
+        fields.finish();
+        draft
+    }
+}
