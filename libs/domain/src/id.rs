@@ -71,10 +71,7 @@ impl FromStr for TaskId {
         const WANTED: IdError = IdError("a task id: tsk_, 26 letters and digits, _ and a number");
         let (ulid, number) = text.strip_prefix("tsk_").and_then(|rest| rest.split_once('_')).ok_or(WANTED)?;
         let build = Ulid::from_string(ulid).map(BuildId).map_err(|_| WANTED)?;
-        if number.starts_with('+') {
-            return Err(WANTED);
-        }
-        number.parse().map(|number| Self { build, number: TaskNumber(number) }).map_err(|_| WANTED)
+        digits(number).map(|number| Self { build, number: TaskNumber(number) }).ok_or(WANTED)
     }
 }
 
@@ -102,8 +99,13 @@ impl FromStr for EventId {
         let (ulid, version) =
             text.strip_prefix("evt_").and_then(|rest| rest.split_once('_')).ok_or(WANTED)?;
         let build = Ulid::from_string(ulid).map(BuildId).map_err(|_| WANTED)?;
-        version.parse().map(|version| Self { build, version }).map_err(|_| WANTED)
+        digits(version).map(|version| Self { build, version }).ok_or(WANTED)
     }
+}
+
+/// A number without the sign that `parse` would take.
+fn digits<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 macro_rules! text_conversions {
@@ -136,6 +138,15 @@ mod tests {
         assert_eq!(task.to_string(), format!("tsk_{}_12", &build.to_string()[4..]));
         let event = EventId { build, version: 3 };
         assert_eq!(event.to_string().parse(), Ok(event));
+    }
+
+    #[test]
+    fn a_number_in_an_id_has_no_sign() {
+        let ulid = "01J00000000000000000000000";
+        assert!(format!("tsk_{ulid}_3").parse::<TaskId>().is_ok());
+        assert!(format!("tsk_{ulid}_+3").parse::<TaskId>().is_err());
+        assert!(format!("evt_{ulid}_3").parse::<EventId>().is_ok());
+        assert!(format!("evt_{ulid}_+3").parse::<EventId>().is_err());
     }
 
     #[test]

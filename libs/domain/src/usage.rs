@@ -21,11 +21,13 @@ pub struct ModelUsage {
 
 impl AddAssign<&Self> for ModelUsage {
     fn add_assign(&mut self, other: &Self) {
-        self.input_tokens += other.input_tokens;
-        self.output_tokens += other.output_tokens;
-        self.cache_read_tokens += other.cache_read_tokens;
-        self.cache_creation_tokens += other.cache_creation_tokens;
-        self.cost_nano_usd += other.cost_nano_usd;
+        // The figures come from outside: absurd ones must not overflow.
+        let add = |sum: &mut u64, more| *sum = sum.saturating_add(more);
+        add(&mut self.input_tokens, other.input_tokens);
+        add(&mut self.output_tokens, other.output_tokens);
+        add(&mut self.cache_read_tokens, other.cache_read_tokens);
+        add(&mut self.cache_creation_tokens, other.cache_creation_tokens);
+        add(&mut self.cost_nano_usd, other.cost_nano_usd);
     }
 }
 
@@ -38,7 +40,13 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Whether nothing was used.
+    /// Whether no model was asked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_model.is_empty()
+    }
+
+    /// Whether nothing was used, be it that models were asked.
     #[must_use]
     pub fn is_zero(&self) -> bool {
         self.by_model.values().all(|usage| *usage == ModelUsage::default())

@@ -82,7 +82,9 @@ impl Plan {
 
 impl PartialEq for Plan {
     fn eq(&self, other: &Self) -> bool {
-        PlanDraft::from(self) == PlanDraft::from(other)
+        self.summary == other.summary
+            && self.tasks == other.tasks
+            && self.numbers().all(|number| self.predecessors(number).eq(other.predecessors(number)))
     }
 }
 

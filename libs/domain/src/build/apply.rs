@@ -185,6 +185,7 @@ impl Build {
         self.status = status;
         self.ended_at = Some(at);
         self.active = 0;
+        self.frontier = Frontier::default();
         abandon(&mut self.planning);
         abandon(&mut self.merging);
         for task in &mut self.tasks {
@@ -199,10 +200,9 @@ impl Build {
     }
 }
 
-/// Only a running attempt can still have something to tell.
+/// An attempt that is not over can still tell its cost, even one whose start was not heard of in time.
 fn abandon(track: &mut Track) {
-    track.phase = match track.phase {
-        Phase::Running(_) => Phase::Abandoned,
-        Phase::Idle | Phase::Scheduled(_) | Phase::Abandoned => Phase::Idle,
-    };
+    if matches!(track.phase, Phase::Scheduled(_) | Phase::Running(_)) {
+        track.phase = Phase::Abandoned;
+    }
 }

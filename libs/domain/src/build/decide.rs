@@ -9,7 +9,7 @@ mod schedule;
 use super::{Build, BuildEvent, BuildSpec, Command, PlanSource, Rejection, data};
 use crate::{Failure, FailureClass, Usage};
 use chrono::{DateTime, Utc};
-use plan::Plan;
+use plan::{Plan, TaskNumber};
 
 /// So often may attempts at one piece of work be lost with their executor before it fails: far above what
 /// restarts of executors explain, low enough that work which kills its executor comes to an end.
@@ -46,27 +46,15 @@ impl Build {
         if self.spec.is_some() {
             return Err(Rejection::AlreadySubmitted);
         }
-        let max_parallel = spec.limits.max_parallel;
-        let mut events = vec![data::BuildSubmitted { spec, at }.into()];
-        match plan {
-            None => events
-                .push(data::PlanningScheduled { attempt: super::Attempt::FIRST, not_before: None }.into()),
-            Some(plan) => {
-                let first = schedule::first_tasks(&plan, max_parallel);
-                events.push(
-                    data::PlanGenerated {
-                        plan,
-                        source: PlanSource::Client,
-                        usage: Usage::default(),
-                        session_id: None,
-                        duration_ms: 0,
-                        at,
-                    }
-                    .into(),
-                );
-                events.extend(first);
-            }
-        }
+        let Some(plan) = plan else {
+            let planning = data::PlanningScheduled { attempt: super::Attempt::FIRST, not_before: None };
+            return Ok(vec![data::BuildSubmitted { spec, at }.into(), planning.into()]);
+        };
+        let first = schedule::first_tasks(&plan, &spec.limits);
+        let (source, usage) = (PlanSource::Client, Usage::default());
+        let given = data::PlanGenerated { plan, source, usage, session_id: None, duration_ms: 0, at };
+        let mut events = vec![data::BuildSubmitted { spec, at }.into(), given.into()];
+        events.extend(first);
         Ok(events)
     }
 
@@ -87,9 +75,15 @@ impl Build {
         let seconds = self.spec.as_ref().map_or(0, |spec| spec.limits.build_timeout_seconds);
         let message =
             format!("the build took longer than its limit of {seconds} s (limits.buildTimeoutSeconds)");
-        vec![
-            data::BuildFailed { failure: Failure::new(FailureClass::Timeout, message), task: None, at }
-                .into(),
-        ]
+        vec![self.end_in_failure(Failure::new(FailureClass::Timeout, message), None, at)]
+    }
+
+    /// The end without a result. A build that was failing already keeps its first reason.
+    fn end_in_failure(&self, failure: Failure, task: Option<TaskNumber>, at: DateTime<Utc>) -> BuildEvent {
+        let (failure, task) = match &self.failure {
+            Some(first) => (first.clone(), self.failed_task),
+            None => (failure, task),
+        };
+        data::BuildFailed { failure, task, at }.into()
     }
 }

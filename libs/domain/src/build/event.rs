@@ -62,7 +62,7 @@ pub mod data {
             /// Whether another try follows.
             will_retry: bool,
             /// What it cost.
-            #[serde(default, skip_serializing_if = "Usage::is_zero")]
+            #[serde(default, skip_serializing_if = "Usage::is_empty")]
             usage: Usage,
             /// When.
             at: DateTime<Utc>,
@@ -74,7 +74,7 @@ pub mod data {
             /// Who made it.
             source: PlanSource,
             /// What it cost.
-            #[serde(default, skip_serializing_if = "Usage::is_zero")]
+            #[serde(default, skip_serializing_if = "Usage::is_empty")]
             usage: Usage,
             /// The session of the run that made it.
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,7 +115,7 @@ pub mod data {
             #[serde(flatten)]
             result: TaskResult,
             /// What it cost.
-            #[serde(default, skip_serializing_if = "Usage::is_zero")]
+            #[serde(default, skip_serializing_if = "Usage::is_empty")]
             usage: Usage,
             /// The session of its run.
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,7 +136,7 @@ pub mod data {
             /// Whether another try follows.
             will_retry: bool,
             /// What it cost.
-            #[serde(default, skip_serializing_if = "Usage::is_zero")]
+            #[serde(default, skip_serializing_if = "Usage::is_empty")]
             usage: Usage,
             /// The session of its run.
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -157,7 +157,7 @@ pub mod data {
             /// Whether another try follows.
             will_retry: bool,
             /// What it cost.
-            #[serde(default, skip_serializing_if = "Usage::is_zero")]
+            #[serde(default, skip_serializing_if = "Usage::is_empty")]
             usage: Usage,
             /// The session of its run.
             #[serde(default, skip_serializing_if = "Option::is_none")]

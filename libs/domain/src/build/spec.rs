@@ -56,6 +56,13 @@ pub struct Limits {
     pub max_attempts: u32,
 }
 
+impl Limits {
+    /// How many tasks may be scheduled or running: at least one, since a build with none would never go on.
+    pub(super) fn tasks_at_once(&self) -> u32 {
+        self.max_parallel.max(1)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

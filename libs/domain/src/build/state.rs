@@ -120,7 +120,7 @@ pub enum Phase {
     Scheduled(Option<DateTime<Utc>>),
     /// The named executor is at it.
     Running(String),
-    /// The build ended around it; only its cost is still of interest.
+    /// The build ended around it; only what it cost is still of interest.
     Abandoned,
 }
 
@@ -188,7 +188,7 @@ pub struct Build {
     pub(super) active: u32,
     /// Tasks completed.
     pub completed: u32,
-    /// Derived from plan and tasks; kept so that scheduling costs nothing.
+    /// Derived from plan and tasks, empty once the build has ended; kept so that scheduling costs nothing.
     #[serde(skip)]
     pub(super) frontier: Frontier,
 }
@@ -213,27 +213,25 @@ impl Build {
             .filter(|(_, track)| track.is_open(Attempt(track.attempt)))
     }
 
-    /// When the build has to be over.
+    /// When the build has to be over; `None` before its first event.
     #[must_use]
     pub fn deadline(&self) -> Option<DateTime<Utc>> {
         let limit = chrono::Duration::seconds(self.spec.as_ref()?.limits.build_timeout_seconds.into());
-        Some(self.submitted_at? + limit)
+        self.submitted_at?.checked_add_signed(limit)
     }
 
     /// Makes the derived parts again after a snapshot was read.
     pub fn restore_derived(&mut self) {
-        let Some(plan) = self.plan.clone() else { return };
-        self.frontier = Frontier::of(&plan);
-        for number in plan.numbers() {
-            match self.tasks.get(number.index()).map(|task| task.status) {
-                Some(TaskStatus::Pending) | None => {}
-                Some(status) => {
-                    self.frontier.take(number);
-                    if status == TaskStatus::Completed {
-                        self.frontier.complete(&plan, number);
-                    }
-                }
-            }
+        self.frontier = Frontier::default();
+        let Some(plan) = self.plan.as_ref().filter(|_| !self.status.is_terminal()) else { return };
+        self.frontier = Frontier::of(plan);
+        let tasks = || plan.numbers().zip(&self.tasks);
+        for (number, _) in tasks().filter(|(_, task)| task.status == TaskStatus::Completed) {
+            self.frontier.complete(plan, number);
+        }
+        // Only now, because a task may stand before those that released it.
+        for (number, _) in tasks().filter(|(_, task)| task.status != TaskStatus::Pending) {
+            self.frontier.take(number);
         }
     }
 }

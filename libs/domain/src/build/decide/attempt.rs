@@ -57,6 +57,9 @@ impl Build {
     ) -> Result<Vec<BuildEvent>, Rejection> {
         let Some(track) = self.track(work) else { return Ok(Vec::new()) };
         if track.phase == Phase::Abandoned && track.attempt == attempt.0 {
+            if outcome.usage.is_zero() {
+                return Ok(Vec::new());
+            }
             return Ok(vec![data::UsageRecorded { work, attempt, usage: outcome.usage, at }.into()]);
         }
         if !track.is_open(attempt) {
@@ -77,18 +80,17 @@ impl Build {
             (work, Ok(_)) => return Err(Rejection::WrongOutcome { work }),
         };
         if let Some(failure) = over_budget {
-            stop_for_budget(&mut events, failure, at);
+            self.stop_for_budget(&mut events, failure, at);
         }
         Ok(events)
     }
 
     fn plan_made(&self, plan: Plan, ended: Ended) -> Vec<BuildEvent> {
-        let max_parallel = self.spec.as_ref().map_or(1, |spec| spec.limits.max_parallel);
-        let first = super::schedule::first_tasks(&plan, max_parallel);
+        let first = self.spec.as_ref().map(|spec| super::schedule::first_tasks(&plan, &spec.limits));
         let Ended { usage, session_id, duration_ms, at, .. } = ended;
         let made =
             data::PlanGenerated { plan, source: PlanSource::Model, usage, session_id, duration_ms, at };
-        std::iter::once(made.into()).chain(first).collect()
+        std::iter::once(made.into()).chain(first.into_iter().flatten()).collect()
     }
 
     fn planning_failed(&self, failure: Failure, ended: Ended) -> Vec<BuildEvent> {
@@ -100,13 +102,14 @@ impl Build {
         let then = if will_retry {
             data::PlanningScheduled { attempt: next, not_before: wait }.into()
         } else {
-            data::BuildFailed { failure, task: None, at }.into()
+            self.end_in_failure(failure, None, at)
         };
         vec![failed.into(), then]
     }
 
     fn task_done(&self, task: TaskNumber, result: TaskResult, ended: Ended) -> Vec<BuildEvent> {
-        let owes = self.plan.as_ref().is_some_and(|plan| plan.task(task).task_type.needs_targets());
+        let planned = self.plan.as_ref().and_then(|plan| plan.tasks().get(task.index()));
+        let owes = planned.is_some_and(|task| task.task_type.needs_targets());
         if owes && result.files_changed == 0 {
             let message = "success was claimed, but nothing was changed";
             return self.task_failed(task, Failure::new(FailureClass::NoEvidence, message), ended);
@@ -116,15 +119,16 @@ impl Build {
         let mut events = vec![done.into()];
         match &self.failure {
             None => events.extend(self.after_completion(task)),
-            Some(failure) if self.active <= 1 => events.push(self.failed(failure.clone(), at)),
+            Some(first) if self.active <= 1 => events.push(self.end_in_failure(first.clone(), None, at)),
             Some(_) => {}
         }
         events
     }
 
     fn task_failed(&self, task: TaskNumber, failure: Failure, ended: Ended) -> Vec<BuildEvent> {
-        let track = &self.tasks[task.index()].track;
-        let will_retry = self.failure.is_none() && self.may_retry(track, &failure);
+        let may_retry =
+            self.tasks.get(task.index()).is_some_and(|task| self.may_retry(&task.track, &failure));
+        let will_retry = may_retry && self.failure.is_none();
         let next = ended.attempt.next();
         let wait = Self::not_before(failure.class.back_off(next.0), ended.at);
         let Ended { attempt, usage, session_id, duration_ms, at } = ended;
@@ -139,11 +143,7 @@ impl Build {
         if will_retry {
             events.push(data::TaskScheduled { task, attempt: next, not_before: wait }.into());
         } else if self.active <= 1 {
-            let (failure, task) = match &self.failure {
-                Some(first) => (first.clone(), self.failed_task),
-                None => (why, Some(task)),
-            };
-            events.push(data::BuildFailed { failure, task, at }.into());
+            events.push(self.end_in_failure(why, Some(task), at));
         }
         events
     }
@@ -155,7 +155,7 @@ impl Build {
             let wait = Self::not_before(failure.class.back_off(attempt.next().0), at);
             data::MergeScheduled { attempt: attempt.next(), not_before: wait }.into()
         } else {
-            self.failed(failure, at)
+            self.end_in_failure(failure, None, at)
         };
         vec![failed.into(), then]
     }
@@ -163,24 +163,24 @@ impl Build {
     /// Nobody holds the attempt any more: the next one is scheduled, up to a bound.
     pub(super) fn lose(&self, work: Work, attempt: Attempt, at: DateTime<Utc>) -> Vec<BuildEvent> {
         let Some(track) = self.track(work).filter(|track| track.is_open(attempt)) else { return Vec::new() };
-        let lost = data::AttemptLost { work, attempt, at }.into();
-        let next = attempt.next();
         if track.losses >= super::MOST_LOSSES {
             let message = format!("{} attempts at {work} were lost with their executors", track.losses + 1);
-            let task = if let Work::Task(task) = work { Some(task) } else { None };
             let failure = Failure::new(FailureClass::Lost, message);
-            return vec![lost, data::BuildFailed { failure, task, at }.into()];
+            let ended = Ended { attempt, usage: Usage::default(), session_id: None, duration_ms: 0, at };
+            return match work {
+                Work::Plan => self.planning_failed(failure, ended),
+                Work::Task(task) => self.task_failed(task, failure, ended),
+                Work::Merge => self.merge_failed(failure, attempt, at),
+            };
         }
+        let lost = data::AttemptLost { work, attempt, at }.into();
+        let next = attempt.next();
         let again = match work {
             Work::Plan => data::PlanningScheduled { attempt: next, not_before: None }.into(),
             Work::Task(task) => data::TaskScheduled { task, attempt: next, not_before: None }.into(),
             Work::Merge => data::MergeScheduled { attempt: next, not_before: None }.into(),
         };
         vec![lost, again]
-    }
-
-    fn failed(&self, failure: Failure, at: DateTime<Utc>) -> BuildEvent {
-        data::BuildFailed { failure, task: self.failed_task, at }.into()
     }
 
     fn may_retry(&self, track: &Track, failure: &Failure) -> bool {
@@ -190,7 +190,7 @@ impl Build {
 
     fn over_budget(&self, more: &Usage) -> Option<Failure> {
         let most = self.spec.as_ref()?.limits.max_cost_nano_usd?;
-        let spent = self.usage.total().cost_nano_usd + more.total().cost_nano_usd;
+        let spent = self.usage.total().cost_nano_usd.saturating_add(more.total().cost_nano_usd);
         (spent > most).then(|| {
             let dollars = |nano: u64| format!("{}.{:06}", nano / 1_000_000_000, nano % 1_000_000_000 / 1_000);
             let message = format!(
@@ -201,20 +201,30 @@ impl Build {
             Failure::new(FailureClass::Budget, message)
         })
     }
-}
 
-/// The limit on cost ends a build that would go on to spend. One that has ended, or whose tasks are all done
-/// and paid for, is left alone.
-fn stop_for_budget(events: &mut Vec<BuildEvent>, failure: Failure, at: DateTime<Utc>) {
-    let spends_no_more = |event: &BuildEvent| {
-        matches!(
-            event,
-            BuildEvent::BuildCompleted(_) | BuildEvent::BuildFailed(_) | BuildEvent::MergeScheduled(_)
-        )
-    };
-    if events.iter().any(spends_no_more) {
-        return;
+    /// The limit on cost ends a build that would go on to spend. One that has ended, or whose tasks are all
+    /// done and paid for, is left alone.
+    fn stop_for_budget(&self, events: &mut Vec<BuildEvent>, failure: Failure, at: DateTime<Utc>) {
+        let spends_no_more = |event: &BuildEvent| {
+            matches!(
+                event,
+                BuildEvent::BuildCompleted(_) | BuildEvent::BuildFailed(_) | BuildEvent::MergeScheduled(_)
+            )
+        };
+        if events.iter().any(spends_no_more) {
+            return;
+        }
+        events.retain(|event| {
+            !matches!(event, BuildEvent::TaskScheduled(_) | BuildEvent::PlanningScheduled(_))
+        });
+        for event in events.iter_mut() {
+            match event {
+                BuildEvent::PlanningFailed(e) => e.will_retry = false,
+                BuildEvent::TaskFailed(e) => e.will_retry = false,
+                BuildEvent::TaskTimeout(e) => e.will_retry = false,
+                _ => {}
+            }
+        }
+        events.push(self.end_in_failure(failure, None, at));
     }
-    events.retain(|event| !matches!(event, BuildEvent::TaskScheduled(_) | BuildEvent::PlanningScheduled(_)));
-    events.push(data::BuildFailed { failure, task: None, at }.into());
 }
