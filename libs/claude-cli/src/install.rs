@@ -112,8 +112,8 @@ pub async fn install_pinned(dir: &Path, npm: &Path) -> Result<PathBuf, InstallEr
         return Ok(binary);
     }
     let mut command = Command::new(npm);
-    command.args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]);
-    command.arg(dir).arg(format!("{PACKAGE}@{PINNED_VERSION}")).current_dir(dir);
+    command.args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", "."]);
+    command.arg(format!("{PACKAGE}@{PINNED_VERSION}")).current_dir(dir);
     output(&mut command, npm, INSTALL_TIMEOUT).await?;
     version(&binary).await?;
     Ok(binary)

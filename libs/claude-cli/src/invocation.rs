@@ -71,6 +71,8 @@ fn environment(request: &RunRequest, private: &PrivateDir) -> Vec<(OsString, OsS
     set("HOME", private.home.as_os_str());
     set("TMPDIR", private.tmp.as_os_str());
     set("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", OsStr::new("1"));
+    // "@/any/file" in a prompt would be replaced by that file, whatever the tool rules say.
+    set("CLAUDE_CODE_DISABLE_ATTACHMENTS", OsStr::new("1"));
     set("CLAUDE_CODE_MAX_RETRIES", OsStr::new(&request.max_retries.to_string()));
     // A shell command past its limit is moved to the background and dies with the final answer:
     // long builds would be cut. So no background, and no limit but that of the run.
@@ -155,6 +157,7 @@ mod tests {
                 "ANTHROPIC_BASE_URL=http://here",
                 "BASH_DEFAULT_TIMEOUT_MS=600000",
                 "BASH_MAX_TIMEOUT_MS=600000",
+                "CLAUDE_CODE_DISABLE_ATTACHMENTS=1",
                 "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS=1",
                 "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1",
                 "CLAUDE_CODE_MAX_RETRIES=2",

@@ -31,10 +31,15 @@ impl PrivateDir {
         for path in [&dir.config, &dir.home, &dir.tmp] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         }
-        write_secret(&dir.prompt, prompt.as_bytes())?;
+        // A prompt that begins with a slash is a command to the CLI; after a line feed it is text.
+        let guard = if prompt.starts_with('/') { "\n" } else { "" };
+        write_secret(&dir.prompt, format!("{guard}{prompt}").as_bytes())?;
         if let Credential::Login { config_dir } = credential {
             const NAME: &str = ".credentials.json";
-            write_secret(&dir.config.join(NAME), &fs::read(config_dir.join(NAME))?)?;
+            let login = config_dir.join(NAME);
+            let bytes = fs::read(&login)
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", login.display())))?;
+            write_secret(&dir.config.join(NAME), &bytes)?;
         }
         Ok(dir)
     }

@@ -151,14 +151,14 @@ impl Stream {
         transcript: &mut Transcript,
         mut on_event: impl FnMut(&Line),
     ) -> Option<Stopped> {
-        // Set while the last thing of note is a result: the process should end now.
-        let mut over_since: Option<Instant> = None;
+        // Set while the last thing of note is a result: the process should end soon.
+        let mut end_by: Option<Instant> = None;
         loop {
             let stopped = tokio::select! {
                 biased;
                 () = cancel.cancelled() => Stopped::Cancelled,
                 () = sleep_until(self.deadline.into()) => Stopped::TimedOut,
-                () = sleep_until(over_since.unwrap_or(self.deadline).into()), if over_since.is_some() => {
+                () = sleep_until(end_by.unwrap_or(self.deadline).into()), if end_by.is_some() => {
                     self.process.kill().await;
                     self.read_rest(LAST_WORDS, transcript, &mut on_event).await;
                     return None;
@@ -167,10 +167,10 @@ impl Stream {
                     Ok(Some(line)) => {
                         let line = Line::read(line);
                         transcript.add(&line.event);
-                        over_since = match &line.event {
+                        end_by = match &line.event {
                             Event::Result(_) => Some(Instant::now() + self.linger),
                             Event::Init(_) => None,
-                            _ => over_since.map(|_| Instant::now() + self.linger),
+                            _ => end_by.map(|_| Instant::now() + self.linger),
                         };
                         on_event(&line);
                         continue;
