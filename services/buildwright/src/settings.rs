@@ -48,13 +48,13 @@ pub(crate) fn default_data_dir() -> PathBuf {
 pub(crate) fn credential() -> Option<Credential> {
     let text = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     if let Some(key) = text("ANTHROPIC_API_KEY") {
-        return Some(Credential::api_key(key, text("ANTHROPIC_BASE_URL")));
+        return Some(Credential::ApiKey { key: key.into(), base_url: text("ANTHROPIC_BASE_URL") });
     }
     if let Some(token) = text("CLAUDE_CODE_OAUTH_TOKEN") {
-        return Some(Credential::oauth_token(token));
+        return Some(Credential::OAuthToken { token: token.into(), base_url: text("ANTHROPIC_BASE_URL") });
     }
     let config = std::env::var_os("CLAUDE_CONFIG_DIR")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".claude")))?;
-    config.join(".credentials.json").is_file().then(|| Credential::login(config))
+    config.join(".credentials.json").is_file().then_some(Credential::Login { config_dir: config })
 }
