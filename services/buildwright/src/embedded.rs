@@ -12,7 +12,7 @@ pub(crate) use hands::{ClaudeChoice, ExecutorChoice};
 use crate::adapters::{GitResults, SystemClock, UlidIds};
 use anyhow::Context as _;
 use api::{ApiSettings, App};
-use bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue};
+use bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue, OutputBounds};
 use commands::{Builds, Writers};
 use driver::{Driver, Executors};
 use executor::Executor;
@@ -80,7 +80,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         clock: Arc::clone(&clock),
         ids: Arc::new(UlidIds::default()),
     };
-    let output = Arc::new(FileOutputLog::new(data_dir.output()));
+    let output = Arc::new(FileOutputLog::new(data_dir.output(), OutputBounds::default()));
     let artifacts = Arc::new(FolderArtifacts::new(data_dir.artifacts()));
     let git = Git::find("git", crate::settings::search_path()).await.context("git is needed")?;
     let local = if options.api.allow_local_repositories { Access::Allowed } else { Access::Refused };
