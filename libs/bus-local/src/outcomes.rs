@@ -1,0 +1,73 @@
+use async_trait::async_trait;
+use ports::{BusError, CancelSignal, OutcomeBus, OutcomeReport};
+use tokio::sync::{Mutex, broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// Most reports that wait for the driver; executors wait beyond that.
+const REPORTS: usize = 4096;
+/// Most signals that a receiver may fall behind.
+const SIGNALS: usize = 1024;
+
+/// Reports and signals in memory.
+#[derive(Debug)]
+pub struct LocalOutcomes {
+    reporting: mpsc::Sender<OutcomeReport>,
+    reported: Mutex<mpsc::Receiver<OutcomeReport>>,
+    signals: broadcast::Sender<CancelSignal>,
+    closed: CancellationToken,
+}
+
+impl Default for LocalOutcomes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl LocalOutcomes {
+    /// Nothing reported, nothing cancelled.
+    #[must_use]
+    pub fn new() -> Self {
+        let (reporting, reported) = mpsc::channel(REPORTS);
+        Self {
+            reporting,
+            reported: Mutex::new(reported),
+            signals: broadcast::Sender::new(SIGNALS),
+            closed: CancellationToken::new(),
+        }
+    }
+
+    /// Takes no reports any more. Those that were taken are still handed out.
+    pub fn close(&self) {
+        self.closed.cancel();
+    }
+}
+
+#[async_trait]
+impl OutcomeBus for LocalOutcomes {
+    async fn report(&self, report: OutcomeReport) -> Result<(), BusError> {
+        tokio::select! {
+            biased;
+            () = self.closed.cancelled() => Err(BusError::Closed),
+            sent = self.reporting.send(report) => sent.map_err(|_| BusError::Closed),
+        }
+    }
+
+    async fn reports(&self, limit: usize) -> Result<Vec<OutcomeReport>, BusError> {
+        let mut reported = self.reported.lock().await;
+        let mut reports = Vec::new();
+        tokio::select! {
+            biased;
+            _ = reported.recv_many(&mut reports, limit.max(1)) => Ok(reports),
+            () = self.closed.cancelled() => Err(BusError::Closed),
+        }
+    }
+
+    fn cancel(&self, signal: CancelSignal) {
+        // With no executor there is nothing to stop.
+        let _ = self.signals.send(signal);
+    }
+
+    fn cancellations(&self) -> broadcast::Receiver<CancelSignal> {
+        self.signals.subscribe()
+    }
+}

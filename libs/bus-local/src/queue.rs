@@ -1,0 +1,206 @@
+use async_trait::async_trait;
+use domain::{
+    BuildId,
+    build::{Attempt, Work},
+};
+use ports::{BusError, Lease, TaskQueue, WorkOrder};
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::Notify;
+
+/// Orders in memory, first come first served; an order that was given back comes first.
+///
+/// Clones are the same queue.
+#[derive(Debug, Clone)]
+pub struct LocalQueue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    orders: Mutex<Orders>,
+    offered: Notify,
+    capacity: usize,
+}
+
+/// Where an attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the line, at this key.
+    Waiting(i64),
+    /// With the holder of this lease.
+    Held(u64),
+}
+
+#[derive(Debug, Default)]
+struct Orders {
+    /// The line: lower keys come first. Keys below the first one are for orders that are given back.
+    waiting: BTreeMap<i64, WorkOrder>,
+    /// Every attempt that waits or is held, by its build.
+    places: HashMap<BuildId, HashMap<(Work, Attempt), Place>>,
+    next_key: i64,
+    next_lease: u64,
+    closed: bool,
+}
+
+/// Why an order was not taken.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} orders wait already")]
+struct Full(usize);
+
+impl LocalQueue {
+    /// A queue in which at most `capacity` orders wait; more are refused as unavailable.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        let shared = Shared { orders: Mutex::default(), offered: Notify::new(), capacity };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Gives out nothing any more, nor takes anything. Leases that are held stay valid.
+    pub fn close(&self) {
+        let mut orders = self.shared.orders();
+        orders.closed = true;
+        orders.waiting.clear();
+        orders.places.clear();
+        self.shared.offered.notify_waiters();
+    }
+
+    /// How many orders wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.orders().waiting.len()
+    }
+}
+
+impl Shared {
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        // Nothing between two changes of the orders can panic.
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Orders {
+    fn key(order: &WorkOrder) -> (Work, Attempt) {
+        (order.work, order.attempt)
+    }
+
+    fn offer(&mut self, order: WorkOrder) -> bool {
+        match self.places.entry(order.build).or_default().entry(Self::key(&order)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(Place::Waiting(self.next_key));
+                self.waiting.insert(self.next_key, order);
+                self.next_key += 1;
+                true
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<(WorkOrder, u64)> {
+        let (_, order) = self.waiting.pop_first()?;
+        let lease = self.next_lease;
+        self.next_lease += 1;
+        self.places.entry(order.build).or_default().insert(Self::key(&order), Place::Held(lease));
+        Some((order, lease))
+    }
+
+    /// Ends a lease. Returns whether it still stood: a build that was forgotten takes its leases with it.
+    fn end(&mut self, order: &WorkOrder, lease: u64) -> bool {
+        let Some(of_build) = self.places.get_mut(&order.build) else { return false };
+        let stood = of_build.get(&Self::key(order)) == Some(&Place::Held(lease));
+        if stood {
+            of_build.remove(&Self::key(order));
+            if of_build.is_empty() {
+                self.places.remove(&order.build);
+            }
+        }
+        stood
+    }
+
+    fn give_back(&mut self, order: WorkOrder) {
+        let first = self.waiting.first_key_value().map_or(self.next_key, |(key, _)| *key);
+        let key = first - 1;
+        self.places.entry(order.build).or_default().insert(Self::key(&order), Place::Waiting(key));
+        self.waiting.insert(key, order);
+    }
+
+    fn forget(&mut self, build: BuildId) {
+        for place in self.places.remove(&build).into_iter().flatten() {
+            if let (_, Place::Waiting(key)) = place {
+                self.waiting.remove(&key);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl TaskQueue for LocalQueue {
+    async fn offer(&self, order: WorkOrder) -> Result<(), BusError> {
+        let mut orders = self.shared.orders();
+        if orders.closed {
+            return Err(BusError::Closed);
+        }
+        if orders.waiting.len() >= self.shared.capacity {
+            return Err(BusError::Unavailable(Box::new(Full(orders.waiting.len()))));
+        }
+        if orders.offer(order) {
+            self.shared.offered.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn take(&self) -> Result<Box<dyn Lease>, BusError> {
+        loop {
+            let offered = self.shared.offered.notified();
+            {
+                let mut orders = self.shared.orders();
+                if orders.closed {
+                    return Err(BusError::Closed);
+                }
+                if let Some((order, lease)) = orders.take() {
+                    return Ok(Box::new(LocalLease {
+                        order,
+                        lease,
+                        settled: false,
+                        shared: Arc::clone(&self.shared),
+                    }));
+                }
+            }
+            offered.await;
+        }
+    }
+
+    fn forget(&self, build: BuildId) {
+        self.shared.orders().forget(build);
+    }
+}
+
+struct LocalLease {
+    order: WorkOrder,
+    lease: u64,
+    settled: bool,
+    shared: Arc<Shared>,
+}
+
+impl Lease for LocalLease {
+    fn order(&self) -> &WorkOrder {
+        &self.order
+    }
+
+    fn settle(mut self: Box<Self>) {
+        self.settled = true;
+    }
+}
+
+impl Drop for LocalLease {
+    fn drop(&mut self) {
+        let mut orders = self.shared.orders();
+        let stood = orders.end(&self.order, self.lease);
+        if stood && !self.settled {
+            orders.give_back(self.order.clone());
+            self.shared.offered.notify_one();
+        }
+    }
+}
