@@ -24,6 +24,9 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use workspace::{Access, Git, Repositories, SourceRules};
 
+/// How many orders may wait for a slot; the driver keeps what comes on top.
+const QUEUE: usize = 100_000;
+
 /// How many builds are kept folded in memory.
 const CACHED_BUILDS: usize = 512;
 
@@ -75,7 +78,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
     let parts = Parts {
         builds: Arc::clone(&builds),
         store: Arc::clone(&events),
-        queue: Arc::new(LocalQueue::new()),
+        queue: Arc::new(LocalQueue::new(QUEUE)),
         outcomes: Arc::new(LocalOutcomes::new()),
         clock: Arc::clone(&clock),
         ids: Arc::new(UlidIds::default()),
