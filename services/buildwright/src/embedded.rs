@@ -87,11 +87,13 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
     let artifacts = Arc::new(FolderArtifacts::new(data_dir.artifacts()));
     let git = Git::find("git", crate::settings::search_path()).await.context("git is needed")?;
     let local = if options.api.allow_local_repositories { Access::Allowed } else { Access::Refused };
-    let rules = SourceRules { local, environment: crate::settings::git_environment(), ..SourceRules::default() };
+    let rules =
+        SourceRules { local, environment: crate::settings::git_environment(), ..SourceRules::default() };
     let repositories = Arc::new(Repositories::new(git, data_dir.repositories(), rules).await?);
 
     let worker =
-        hands::worker(&options, &data_dir, &parts, output.clone(), artifacts, Arc::clone(&repositories)).await?;
+        hands::worker(&options, &data_dir, &parts, output.clone(), artifacts, Arc::clone(&repositories))
+            .await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another server there?", options.listen))?;
