@@ -99,7 +99,7 @@ async fn a_list_waits_for_what_was_answered_before() {
     let id = api.submit(&json!({"prompt": "p"})).await;
 
     let listing = tokio::spawn(api.request(reqwest::Method::GET, "/v1/builds").send());
-    tokio::task::yield_now().await;
+    api.models.awaited().await;
     api.models.held.send_replace(false);
 
     let list: Value = listing.await.unwrap().unwrap().json().await.unwrap();

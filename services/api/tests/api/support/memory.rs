@@ -10,6 +10,7 @@ use domain::{
 use futures::{StreamExt as _, stream::BoxStream};
 use names::{Commit, ProjectName};
 use ports::*;
+use std::time::Duration;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
@@ -41,6 +42,13 @@ impl MemoryStore {
     /// Makes readers look again.
     pub(crate) fn wake(&self) {
         self.head.send_modify(|_| {});
+    }
+
+    /// Waits until so many more than the projector watch the head.
+    pub(crate) async fn watched_by(&self, more: usize) {
+        while self.head.receiver_count() < 1 + more {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     fn of_stream(events: &[RecordedEvent], stream: StreamId) -> impl Iterator<Item = &RecordedEvent> {
@@ -126,6 +134,13 @@ impl MemoryModels {
         models
     }
 
+    /// Waits until somebody waits for the projector.
+    pub(crate) async fn awaited(&self) {
+        while self.projected.receiver_count() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     fn fold(&self) -> BTreeMap<BuildId, Build> {
         let upto = *self.projected.borrow();
         let mut builds: BTreeMap<BuildId, Build> = BTreeMap::new();
@@ -193,9 +208,11 @@ impl ReadModels for MemoryModels {
     }
 }
 
+type Log = (Vec<OutputLine>, watch::Sender<u64>);
+
 #[derive(Default)]
 pub(crate) struct MemoryOutput {
-    logs: Mutex<HashMap<(BuildId, Work), (Vec<OutputLine>, watch::Sender<u64>)>>,
+    logs: Mutex<HashMap<(BuildId, Work), Log>>,
 }
 
 #[async_trait]
