@@ -1,8 +1,18 @@
-//! The bus within one process, and what else a single machine needs: the output of runs in files, and
-//! artifacts in a folder.
+//! The bus, the output log and the artifact store of a single machine: memory and folders.
+//!
+//! | file | what |
+//! |---|---|
+//! | `queue` | work orders that wait for an executor |
+//! | `outcomes` | reports of executors, and what they must stop |
+//! | `output` | lines of output, one file for each piece of work |
+//! | `artifacts` | bundles in a folder |
 
+mod artifacts;
 mod outcomes;
+mod output;
 mod queue;
 
+pub use artifacts::FolderArtifacts;
 pub use outcomes::LocalOutcomes;
+pub use output::{FileOutputLog, OutputBounds};
 pub use queue::LocalQueue;

@@ -38,7 +38,7 @@ impl Order {
 
 impl FromJson for Order {
     fn from_json(value: Value, settings: &ApiSettings, problems: &mut Problems) -> Self {
-        let draft = SubmitBuild::read(Fields::of(value, "", problems));
+        let draft = SubmitBuild::read(Fields::of(value, "", problems), &settings.plan_bounds);
         check_prompt(&draft.prompt, settings, problems);
         check_framework(draft.framework.as_deref(), problems);
         let spec = OpenSpec {

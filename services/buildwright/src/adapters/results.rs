@@ -35,7 +35,7 @@ impl Results for GitResults {
         let entry = |file: workspace::FileEntry| FileEntry {
             path: file.path.to_string(),
             mode: format!("{:06o}", file.mode),
-            size: file.size,
+            size: file.size.unwrap_or_default(),
         };
         Ok(files.into_iter().map(entry).collect())
     }

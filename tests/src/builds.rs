@@ -1,0 +1,135 @@
+//! A build, followed from outside.
+
+use crate::{Events, Server, git, until};
+use serde_json::{Value, json};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+/// Most events in one answer.
+const PAGE: usize = 1_000;
+
+/// A build of a server. It outlives the process that serves it.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// Its id.
+    pub id: String,
+    /// The project whose repository receives the result.
+    pub project: String,
+}
+
+impl Server {
+    /// Submits a build.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn submit(&self, order: &Value) -> Build {
+        let answer = self.post("/v1/builds", order).await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        let build = answer.json();
+        let text = |field: &str| build[field].as_str().expect("a text").to_owned();
+        Build { id: text("id"), project: text("project") }
+    }
+
+    /// Everything that happened, of all builds.
+    pub async fn all_events(&self) -> Events {
+        self.events_at("/v1/events").await
+    }
+
+    async fn events_at(&self, path: &str) -> Events {
+        let mut events = Vec::new();
+        loop {
+            let after = events.last().map_or(json!(0), |event: &Value| event["sequence"].clone());
+            let page = self.get(&format!("{path}?after={after}&limit={PAGE}")).await.ok();
+            let page = page["events"].as_array().expect("events").clone();
+            let full = page.len() == PAGE;
+            events.extend(page);
+            if !full {
+                return Events(events);
+            }
+        }
+    }
+}
+
+impl Build {
+    /// Something of it.
+    pub async fn get(&self, server: &Server, what: &str) -> Value {
+        server.get(&format!("/v1/builds/{}{what}", self.id)).await.ok()
+    }
+
+    /// Its tasks.
+    pub async fn tasks(&self, server: &Server) -> Vec<Value> {
+        self.get(server, "/tasks").await["tasks"].as_array().expect("tasks").clone()
+    }
+
+    /// What happened to it.
+    pub async fn events(&self, server: &Server) -> Events {
+        server.events_at(&format!("/v1/builds/{}/events", self.id)).await
+    }
+
+    /// Waits until its events fulfil a condition.
+    pub async fn wait_for(
+        &self,
+        server: &Server,
+        limit: Duration,
+        what: &str,
+        condition: impl Fn(&Events) -> bool,
+    ) -> Events {
+        let (events, _) = until(limit, what, || async {
+            Some(self.events(server).await).filter(|events| condition(events))
+        })
+        .await;
+        events
+    }
+
+    /// Waits for its end, and returns it.
+    ///
+    /// # Panics
+    /// When it has none in time.
+    pub async fn ended(&self, server: &Server, limit: Duration) -> Value {
+        let begun = Instant::now();
+        loop {
+            let build = self.get(server, "?wait=5s").await;
+            if ["completed", "failed", "cancelled"].iter().any(|end| build["status"] == *end) {
+                return build;
+            }
+            assert!(begun.elapsed() < limit, "no end within {limit:?}: {build:#}");
+        }
+    }
+
+    /// Waits for its end, which must be a success.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub async fn completed(&self, server: &Server, limit: Duration) -> Value {
+        let build = self.ended(server, limit).await;
+        if build["status"] != "completed" {
+            panic!("{build:#}\n{:#}", Value::from(self.tasks(server).await));
+        }
+        build
+    }
+
+    /// Waits for its end, which must be a failure, and returns its class and message.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub async fn failed(&self, server: &Server, limit: Duration) -> (String, String) {
+        let build = self.ended(server, limit).await;
+        assert_eq!(build["status"], "failed", "{build:#}");
+        let text = |field: &str| build["failure"][field].as_str().expect("a text").to_owned();
+        (text("class"), text("message"))
+    }
+
+    /// The project's bare repository.
+    #[must_use]
+    pub fn repository(&self, server: &Server) -> PathBuf {
+        server.data_dir().join("repositories").join(format!("{}.git", self.project))
+    }
+
+    /// The tree that it published, as git names and content hashes it.
+    #[must_use]
+    pub fn tree(&self, server: &Server) -> String {
+        git(&self.repository(server), &["ls-tree", "-r", "main"])
+    }
+}

@@ -1,0 +1,50 @@
+//! The scripted model, and what its tokens cost.
+
+use scripted_model::{Handle, Script, UsageReport};
+
+/// A Messages API of our own, for the real CLI.
+#[derive(Debug)]
+pub struct ScriptedModel(Handle);
+
+impl ScriptedModel {
+    /// One that follows the built-in script, and so the steps in prompts.
+    pub async fn start() -> Self {
+        Self::following(Script::default()).await
+    }
+
+    /// One that follows this script.
+    pub async fn following(script: Script) -> Self {
+        Self(scripted_model::ScriptedModel::start(script, "127.0.0.1:0").await.expect("a free port"))
+    }
+
+    /// The `ANTHROPIC_BASE_URL` for it.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        self.0.base_url()
+    }
+
+    /// What it reported.
+    #[must_use]
+    pub fn usage(&self) -> UsageReport {
+        self.0.usage()
+    }
+
+    /// How many requests it was sent.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.0.requests().len()
+    }
+}
+
+/// What tokens cost by the table that the CLI has built in, in billionths of a dollar: (read, written, read from a
+/// cache, written to a cache) of a model.
+#[must_use]
+pub fn nano_usd(model: &str, tokens: [u64; 4]) -> u64 {
+    let (read, written) = match model {
+        name if name.contains("haiku") => (1_000, 5_000),
+        name if name.contains("sonnet") => (3_000, 15_000),
+        _ => (5_000, 25_000),
+    };
+    let [input, output, cache_read, cache_creation] = tokens;
+    input * read + output * written + cache_read * read / 10 + cache_creation * read * 5 / 4
+}
