@@ -149,8 +149,9 @@ impl Client {
 
     async fn read<T: DeserializeOwned>(&self, answer: Response) -> Result<T, ClientError> {
         let body = answer.bytes().await.map_err(|source| ClientError::unreachable(&self.base, source))?;
-        serde_json::from_slice(&body)
-            .map_err(|error| ClientError::Answer { what: format!("the server's answer makes no sense: {error}") })
+        serde_json::from_slice(&body).map_err(|error| ClientError::Answer {
+            what: format!("the server's answer makes no sense: {error}"),
+        })
     }
 }
 
@@ -160,8 +161,7 @@ pub(crate) fn segment(id: &str) -> String {
 }
 
 fn with_query(path: &str, query: &[(&str, String)]) -> String {
-    let pairs: Vec<String> =
-        query.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+    let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 

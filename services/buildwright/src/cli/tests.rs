@@ -21,7 +21,8 @@ fn the_definition_holds_together() {
 fn the_help_shows_every_command_the_examples_and_the_exit_codes() {
     let help = Cli::command().render_long_help().to_string();
     let shown = "up build builds show watch cancel logs demo doctor bench scripted-model";
-    for word in shown.split(' ').chain(["Examples:", "Exit codes:", "BUILDWRIGHT_DATA_DIR", "--server <URL>"]) {
+    for word in shown.split(' ').chain(["Examples:", "Exit codes:", "BUILDWRIGHT_DATA_DIR", "--server <URL>"])
+    {
         assert!(help.contains(word), "{word} is missing in\n{help}");
     }
     assert!(!help.contains("supervise"), "internal: {help}");

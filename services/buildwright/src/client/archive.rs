@@ -44,8 +44,10 @@ pub(crate) enum UnpackError {
 /// Whether files may be put there: it does not exist, is an empty folder, or is a folder and `force` is set.
 pub(crate) fn check_target(target: &Path, force: bool) -> Result<(), UnpackError> {
     match fs::read_dir(target) {
-        Ok(mut entries) if force || entries.next().is_none() => Ok(()),
-        Ok(_) => Err(UnpackError::NotEmpty(target.to_owned())),
+        Ok(mut entries) => match force || entries.next().is_none() {
+            true => Ok(()),
+            false => Err(UnpackError::NotEmpty(target.to_owned())),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(UnpackError::Write { path: target.to_owned(), source }),
     }
@@ -61,7 +63,8 @@ pub(crate) fn unpack(mut archive: File, target: &Path, force: bool) -> Result<()
     let empty = fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_none());
     let parent = target.parent().filter(|_| empty);
     // Where no folder can be made beside the target, it is filled where it stands.
-    let Some(beside) = parent.and_then(|parent| tempfile::Builder::new().prefix(".buildwright-").tempdir_in(parent).ok())
+    let Some(beside) =
+        parent.and_then(|parent| tempfile::Builder::new().prefix(".buildwright-").tempdir_in(parent).ok())
     else {
         return unpack_into(archive, &target);
     };
@@ -97,7 +100,8 @@ fn unpack_entry(mut entry: Entry<'_, impl Read>, folder: &Path) -> Result<(), Un
             make_way(&path).map_err(write)?;
             let program = entry.header().mode().unwrap_or(0) & 0o111 != 0;
             let mode = if program { 0o777 } else { 0o666 };
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).map_err(write)?;
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).map_err(write)?;
             io::copy(&mut entry, &mut file).map_err(write)?;
             Ok(())
         }

@@ -95,7 +95,8 @@ impl Follow {
             Some(connection) => connection,
             none => {
                 let connecting = connect(&self.client, &self.path, self.last_id.as_deref());
-                let connected = timeout(QUIET, connecting).await.map_err(|_| silent("no answer in time"))??;
+                let connected =
+                    timeout(QUIET, connecting).await.map_err(|_| silent("no answer in time"))??;
                 none.insert(connected)
             }
         };

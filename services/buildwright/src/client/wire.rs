@@ -162,13 +162,6 @@ pub(crate) struct FileEntry {
     pub(crate) size: u64,
 }
 
-/// A page of events.
-#[derive(Debug, Deserialize)]
-pub(crate) struct EventList {
-    pub(crate) events: Vec<Event>,
-    pub(crate) next: u64,
-}
-
 /// An event.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -32,9 +32,15 @@ fn claude(raw: &str) -> Option<String> {
             let why = retry.status.map_or_else(|| clean(&retry.error), |status| format!("HTTP {status}"));
             Some(format!("retry {} of {} in {seconds:.0} s ({why})", retry.attempt, retry.max_retries))
         }
-        Event::RateLimit(limit) if limit.is_rejected() => Some("waiting: the rate limit is reached".to_owned()),
+        Event::RateLimit(limit) if limit.is_rejected() => {
+            Some("waiting: the rate limit is reached".to_owned())
+        }
         Event::Result(_) => Some("finishing".to_owned()),
-        Event::RateLimit(_) | Event::Task(_) | Event::Other { .. } | Event::Unparsed | Event::TooLong { .. } => None,
+        Event::RateLimit(_)
+        | Event::Task(_)
+        | Event::Other { .. }
+        | Event::Unparsed
+        | Event::TooLong { .. } => None,
     }
 }
 
@@ -56,7 +62,9 @@ pub(crate) fn tool(name: &str, input: &Value) -> String {
     }
     let told = TELLING.iter().find_map(|&field| Some((field, input.get(field)?.as_str()?)));
     match told {
-        Some(("file_path" | "notebook_path" | "path", path)) => format!("{} {}", clean(name), near(&clean(path))),
+        Some(("file_path" | "notebook_path" | "path", path)) => {
+            format!("{} {}", clean(name), near(&clean(path)))
+        }
         Some((_, text)) => format!("{} {}", clean(name), clean(text)),
         None => clean(name),
     }
@@ -101,7 +109,8 @@ mod tests {
 
     #[test]
     fn a_failing_tool_and_a_retry_are_told() {
-        let result = json!({ "type": "tool_result", "tool_use_id": "t", "is_error": true, "content": "exit 1\nmore" });
+        let result =
+            json!({ "type": "tool_result", "tool_use_id": "t", "is_error": true, "content": "exit 1\nmore" });
         let line = json!({ "type": "user", "message": { "content": [result] } });
         assert_eq!(of(OutputStream::Claude, &line.to_string()).unwrap(), "that failed: exit 1");
         let retry = json!({ "type": "system", "subtype": "api_retry", "attempt": 2, "max_retries": 3,

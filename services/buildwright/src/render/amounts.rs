@@ -6,7 +6,11 @@ use crate::client::wire::Usage;
 pub(crate) fn count(number: u64) -> String {
     let scaled = |unit: u64, suffix: &str| {
         let tenths = number / (unit / 10);
-        if tenths < 1000 { format!("{}.{}{suffix}", tenths / 10, tenths % 10) } else { format!("{}{suffix}", tenths / 10) }
+        if tenths < 1000 {
+            format!("{}.{}{suffix}", tenths / 10, tenths % 10)
+        } else {
+            format!("{}{suffix}", tenths / 10)
+        }
     };
     match number {
         0..1_000 => number.to_string(),

@@ -36,7 +36,9 @@ fn without_escapes(text: &str) -> String {
             // Eight-bit forms of the same: CSI, and the strings DCS, SOS, OSC, PM, APC.
             '\u{9b}' => skip_control(&mut chars),
             '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut chars),
-            _ if character.is_control() || character == '\u{2028}' || character == '\u{2029}' => out.push(' '),
+            _ if character.is_control() || character == '\u{2028}' || character == '\u{2029}' => {
+                out.push(' ');
+            }
             _ if is_invisible(character) => {}
             _ => out.push(character),
         }

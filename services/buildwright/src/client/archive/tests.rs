@@ -3,8 +3,10 @@ use flate2::{Compression, write::GzEncoder};
 use std::io::Write as _;
 use tar::{Builder, Header};
 
+type Entries<'a> = &'a [(&'a str, EntryType, &'a str)];
+
 /// An archive of entries as an attacker would write them: the name goes in unchecked.
-fn archive(entries: &[(&str, EntryType, &str)]) -> File {
+fn archive(entries: Entries<'_>) -> File {
     let mut builder = Builder::new(GzEncoder::new(tempfile::tempfile().unwrap(), Compression::fast()));
     for (name, kind, content) in entries {
         let mut header = Header::new_ustar();
@@ -35,7 +37,11 @@ fn files_arrive_without_the_outermost_folder_and_programs_stay_programs() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("out");
     let entries = [
-        ("pax_global_header", EntryType::XGlobalHeader, "52 comment=0123456789abcdef0123456789abcdef01234567\n"),
+        (
+            "pax_global_header",
+            EntryType::XGlobalHeader,
+            "52 comment=0123456789abcdef0123456789abcdef01234567\n",
+        ),
         ("app/", EntryType::Directory, ""),
         ("app/src/main.js", FILE, "let a;"),
         ("app/run.sh", FILE, "#!/bin/sh"),
@@ -51,13 +57,16 @@ fn files_arrive_without_the_outermost_folder_and_programs_stay_programs() {
 
 #[test]
 fn an_archive_that_reaches_outside_is_refused_and_leaves_nothing() {
-    let hostile: &[(&str, &[(&str, EntryType, &str)])] = &[
+    let hostile: &[(&str, Entries<'_>)] = &[
         ("parent folder", &[("app/ok", FILE, "x"), ("app/../../evil", FILE, "x")]),
         ("only parent folders", &[("../evil", FILE, "x")]),
         ("absolute", &[("/tmp/evil", FILE, "x")]),
         ("link to the outside", &[("app/l", EntryType::Symlink, "/etc")]),
         ("link upwards", &[("app/l", EntryType::Symlink, "..")]),
-        ("link up through another", &[("app/a/x", EntryType::Symlink, ".."), ("app/l", EntryType::Symlink, "a/x/..")]),
+        (
+            "link up through another",
+            &[("app/a/x", EntryType::Symlink, ".."), ("app/l", EntryType::Symlink, "a/x/..")],
+        ),
         ("file through a link", &[("app/l", EntryType::Symlink, "d"), ("app/l/f", FILE, "x")]),
         ("hard link", &[("app/l", EntryType::Link, "/etc/passwd")]),
         ("device", &[("app/l", EntryType::Char, "")]),
