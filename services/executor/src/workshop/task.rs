@@ -129,8 +129,9 @@ fn tools(task_type: TaskType) -> Tools {
 }
 
 fn message(task: &PlannedTask, summary: &str) -> String {
+    let title = task.title.lines().next().unwrap_or_default();
     let body = if summary.is_empty() { String::new() } else { format!("\n\n{summary}") };
-    format!("{}: {}{body}", task.key, task.title)
+    format!("{}: {title}{body}", task.key)
 }
 
 fn changes(harvest: &Harvest, check_passed: bool) -> Changes {
