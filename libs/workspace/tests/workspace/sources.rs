@@ -70,7 +70,7 @@ async fn a_source_is_fetched_as_it_is_now_and_the_projects_own_work_goes_on_top(
 async fn a_branch_that_is_not_there_fails_with_gits_own_words() {
     let f = Fixture::new().await;
     let (_, mut source) = upstream(&f);
-    source.branch = "missing".parse().unwrap();
+    source.branch = Some("missing".parse().unwrap());
     let error = f.project.base(&BranchName::main(), Some(&source), at(0)).await.unwrap_err();
     assert!(error.to_string().contains("couldn't find remote ref refs/heads/missing"), "{error}");
 }
