@@ -42,7 +42,8 @@ pub(crate) fn processor_time(pid: i32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
     // The name, in brackets, may hold anything; utime and stime are fields 14 and 15, in 1/100 s.
     let (_, fields) = stat.rsplit_once(')').expect("a name");
-    let ticks: u64 = fields.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().expect("ticks")).sum();
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().expect("ticks")).sum();
     Duration::from_millis(ticks * 10)
 }
 

@@ -29,10 +29,10 @@ pub(super) async fn latency(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
         }
     }
     waits.sort_by(f64::total_cmp);
-    let at = |share: f64| waits[((waits.len() - 1) as f64 * share).round() as usize];
+    let at = |percent: usize| waits[(waits.len() - 1) * percent / 100];
     let figures = vec![
-        Figure::new("start_latency_p50_ms", at(0.50), "ms", "submit to executor start, p50", Some(2.0)),
-        Figure::new("start_latency_p99_ms", at(0.99), "ms", "submit to executor start, p99", None),
+        Figure::new("start_latency_p50_ms", at(50), "ms", "submit to executor start, p50", Some(2.0)),
+        Figure::new("start_latency_p99_ms", at(99), "ms", "submit to executor start, p99", None),
     ];
     stack.embedded.shutdown().await;
     Ok(figures)
