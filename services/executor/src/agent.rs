@@ -44,6 +44,8 @@ pub struct Job<'a> {
     pub session: u128,
     /// How long it may take.
     pub timeout: Duration,
+    /// The limit of the attempt, of which that is what is left: for people.
+    pub limit: Duration,
 }
 
 /// What an agent answered.

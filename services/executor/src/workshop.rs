@@ -74,8 +74,14 @@ impl Attempt<'_> {
     /// which ends its processes.
     async fn in_time<T>(&self, step: impl Future<Output = Result<T, Step>>) -> Result<T, Failure> {
         tokio::select! {
-            done = step => done.map_err(Failure::from),
+            done = self.unless_stopped(step) => done,
             () = tokio::time::sleep(self.left()) => Err(self.timed_out()),
+        }
+    }
+
+    async fn unless_stopped<T>(&self, step: impl Future<Output = Result<T, Step>>) -> Result<T, Failure> {
+        tokio::select! {
+            done = step => done.map_err(Failure::from),
             () = self.stop.cancelled() => Err(Failure::new(FailureClass::Lost, "it was stopped")),
         }
     }

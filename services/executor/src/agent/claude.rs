@@ -79,7 +79,7 @@ impl Agent for ClaudeAgent {
         }
         let usage = usage(&report);
         let session_id = Some(report.session_id.clone());
-        let result = match failure(&report.ending, job.timeout) {
+        let result = match failure(&report.ending, job.limit) {
             Some(failure) => Err(failure),
             None => {
                 Ok(Answer { text: report.result_text.unwrap_or_default(), data: report.structured_output })

@@ -66,7 +66,7 @@ impl Agent for ScriptedAgent {
                 run.await
             }
         };
-        report(ended, job.model, job.timeout, timed_out)
+        report(ended, job.model, job.limit, timed_out)
     }
 }
 
@@ -105,7 +105,7 @@ fn tell(output: &Output, event: &AgentEvent<'_>) {
 fn report(
     ended: Result<agent::Outcome, AgentError>,
     model: &str,
-    timeout: Duration,
+    limit: Duration,
     timed_out: bool,
 ) -> Report {
     let of = |usage: scripted_model::Usage| {
@@ -124,7 +124,7 @@ fn report(
             (Ok(Answer { text: outcome.text, data: outcome.structured_output }), of(outcome.usage))
         }
         Err(AgentError::Cancelled { usage }) if timed_out => {
-            let message = format!("it took longer than its limit of {} s", timeout.as_secs());
+            let message = format!("it took longer than its limit of {} s", limit.as_secs());
             (Err(Failure::new(FailureClass::Timeout, message)), of(usage))
         }
         Err(AgentError::Cancelled { usage }) => {

@@ -71,7 +71,8 @@ pub(super) fn job<'a>(
 ) -> Job<'a> {
     let model = &attempt.order.spec.model;
     let session = session(attempt.order);
-    Job { tree, private, prompt, model, tools, schema, session, timeout: attempt.left() }
+    let (timeout, limit) = (attempt.left(), attempt.limit);
+    Job { tree, private, prompt, model, tools, schema, session, timeout, limit }
 }
 
 /// Bits that differ between attempts and are the same for the same one, so that a session can be found.

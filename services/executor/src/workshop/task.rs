@@ -106,11 +106,10 @@ impl Workshop {
             let order = attempt.order;
             let name = segment(&format!("{}-{}.bundle", order.work, order.attempt))?;
             let key = key(&format!("builds/{}/{name}", order.build))?;
-            let file = self.scratch_file()?;
+            let scratch = self.scratch()?;
+            let file = scratch.path().join("bundle");
             workspace.bundle(&commit, Some(base), &file).await?;
-            let stored = self.artifacts.put(&key, &file).await;
-            let _ = tokio::fs::remove_file(&file).await;
-            stored?;
+            self.artifacts.put(&key, &file).await?;
             bundle = Some(key.to_string());
         }
         Ok(TaskResult { commit, bundle, files_changed, summary })
