@@ -158,6 +158,12 @@ impl Server {
         workers(self.home.path(), self.pid())
     }
 
+    /// Rises with every process that it started and that has ended.
+    #[must_use]
+    pub fn pages_of_ended_children(&self) -> u64 {
+        processes::pages_of_ended_children(self.pid())
+    }
+
     /// Waits until nothing that it started lives, and returns how long that took.
     pub async fn wait_until_nothing_works(&self, limit: Duration) -> Duration {
         let (home, own) = (self.home.path(), self.pid());
