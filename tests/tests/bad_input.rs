@@ -1,5 +1,11 @@
 //! Requests that must be refused: each with a problem document that names the field; nothing stored, nothing spawned.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use buildwright_blackbox::{Answer, Hands, Launch, ScriptedModel, Server};
 use reqwest::Method;
@@ -27,7 +33,9 @@ async fn bad_orders_are_refused_and_leave_no_trace() {
         let answer = server.send(raw(&server).header("content-type", "application/json").body(body)).await;
         refused(&answer, status, pointer, &text);
     }
-    for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", ""] {
+    for media_type in
+        ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", ""]
+    {
         let request = raw(&server).header("content-type", media_type).body(r#"{"prompt":"p"}"#);
         let answer = server.send(request).await;
         assert_eq!((answer.status, answer.problem_pointers()), (415, vec![]), "{media_type}");
@@ -43,10 +51,16 @@ async fn everything_wrong_with_an_order_is_named_at_once() {
     let server = Server::start(Launch::with(Hands::Scripted)).await;
     let order = json!({ "prompt": " ", "project": "../x", "limits": { "maxParallel": 0 }, "nonsense": 1,
         "plan": { "tasks": [{ "id": "a", "type": "do_magic", "prompt": "p", "targets": ["/etc/passwd"] }] } });
-    let named: BTreeSet<String> = server.post("/v1/builds", &order).await.problem_pointers().into_iter().collect();
-    for pointer in
-        ["/prompt", "/project", "/limits/maxParallel", "/nonsense", "/plan/tasks/0/type", "/plan/tasks/0/targets/0"]
-    {
+    let named: BTreeSet<String> =
+        server.post("/v1/builds", &order).await.problem_pointers().into_iter().collect();
+    for pointer in [
+        "/prompt",
+        "/project",
+        "/limits/maxParallel",
+        "/nonsense",
+        "/plan/tasks/0/type",
+        "/plan/tasks/0/targets/0",
+    ] {
         assert!(named.contains(pointer), "{pointer} is not among {named:?}");
     }
 }
@@ -145,7 +159,8 @@ fn list(folder: &Path, into: &mut BTreeSet<PathBuf>) {
 
 fn bad_bodies() -> Vec<(Vec<u8>, u16, &'static str)> {
     let deep = |levels: usize| format!("{{\"prompt\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
-    let deep_labels = format!("{{\"prompt\":\"p\",\"labels\":{}1{}}}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+    let deep_labels =
+        format!("{{\"prompt\":\"p\",\"labels\":{}1{}}}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
     vec![
         (b"{\"prompt\":\"\xff\xfe caf\xe9\"}".to_vec(), 400, "/prompt"),
         (deep(100).into_bytes(), 400, ""),
@@ -201,7 +216,9 @@ fn bad_orders() -> Vec<(Value, String)> {
     ] {
         add(json!({ "prompt": "p", "repository": { "url": url } }), "/repository/url");
     }
-    for branch in ["--upload-pack=x", "-x", "a..b", "a b", "x.lock", "a\nb", "@{-1}", "", &"b".repeat(300_000)] {
+    for branch in
+        ["--upload-pack=x", "-x", "a..b", "a b", "x.lock", "a\nb", "@{-1}", "", &"b".repeat(300_000)]
+    {
         let repository = json!({ "url": "https://example.com/r.git", "branch": branch });
         add(json!({ "prompt": "p", "repository": repository }), "/repository/branch");
     }
@@ -227,14 +244,23 @@ fn bad_plans() -> Vec<(Value, String)> {
     add(pair(), json!([edge("nobody", "a")]), "/plan/dependencies/0/task");
     add(json!([task("a", "x"), task("a", "y")]), json!([]), "/plan/tasks/1/id");
     add(json!([task("../a", "x")]), json!([]), "/plan/tasks/0/id");
-    for target in ["/etc/passwd", "../x", "a/../../x", "a//b", ".git/hooks/x", "a/.GIT/config", "", "a\u{0}b"] {
+    for target in ["/etc/passwd", "../x", "a/../../x", "a//b", ".git/hooks/x", "a/.GIT/config", "", "a\u{0}b"]
+    {
         add(json!([task("a", target)]), json!([]), "/plan/tasks/0/targets/0");
     }
     add(json!([{ "id": "a", "type": "magic", "prompt": "p" }]), json!([]), "/plan/tasks/0/type");
     add(json!([{ "id": "a", "type": "command" }]), json!([]), "/plan/tasks/0/command");
     add(json!([{ "id": "a", "type": "agent" }]), json!([]), "/plan/tasks/0/prompt");
-    add(json!([{ "id": "a", "type": "agent", "prompt": "p", "colour": 1 }]), json!([]), "/plan/tasks/0/colour");
-    add(json!([{ "id": "a", "type": "agent", "prompt": "p", "model": "-x" }]), json!([]), "/plan/tasks/0/model");
+    add(
+        json!([{ "id": "a", "type": "agent", "prompt": "p", "colour": 1 }]),
+        json!([]),
+        "/plan/tasks/0/colour",
+    );
+    add(
+        json!([{ "id": "a", "type": "agent", "prompt": "p", "model": "-x" }]),
+        json!([]),
+        "/plan/tasks/0/model",
+    );
     add(json!("tasks"), json!([]), "/plan/tasks");
     bad
 }

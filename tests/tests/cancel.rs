@@ -1,5 +1,11 @@
 //! Cancelling: nothing may go on.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use buildwright_blackbox::{
     Build, Hands, Launch, Plan, Process, ScriptedModel, Server, Task, bash, mentioning, until,
@@ -59,7 +65,8 @@ async fn cancelled_while_sleeping(server: &Server, plan: &Plan, mark: &str, task
 
     // When the build is cancelled
     let asked = Instant::now();
-    let answer = server.post(&format!("/v1/builds/{}/cancel", build.id), &json!({ "reason": "enough" })).await;
+    let answer =
+        server.post(&format!("/v1/builds/{}/cancel", build.id), &json!({ "reason": "enough" })).await;
     assert_eq!(answer.status, 202, "{}", answer.text());
     assert_eq!(answer.json()["status"], "cancelled");
 
@@ -78,7 +85,10 @@ async fn assert_cancelled(server: &Server, build: &Build) {
     let tasks = build.tasks(server).await;
     assert!(tasks.iter().all(|task| task["status"] == "cancelled"), "{:#}", Value::from(tasks));
     let events = build.events(server).await;
-    assert_eq!(events.of("build_cancelled").map(|event| &event["data"]["reason"]).collect::<Vec<_>>(), ["enough"]);
+    assert_eq!(
+        events.of("build_cancelled").map(|event| &event["data"]["reason"]).collect::<Vec<_>>(),
+        ["enough"]
+    );
     until(LIMIT, "the workspaces are gone", || async { server.workspaces().is_empty().then_some(()) }).await;
     // Repeating it is safe, and changes nothing.
     let again = server.post(&format!("/v1/builds/{}/cancel", build.id), &json!({})).await;
@@ -109,8 +119,10 @@ async fn a_daemon_that_a_finished_task_left_is_gone_with_the_task() {
     let model = ScriptedModel::start().await;
     let server = Server::start(Launch::with(Hands::Claude(&model))).await;
     let mark = mark(3);
-    let leave = format!("(setsid nohup sleep {mark}1 >/dev/null 2>&1 &); env -i setsid -f sleep {mark}2; touch x");
-    let plan = Plan::of([Task::agent("leaves", &[bash(&leave)]), Task::command("next", "true").after(&["leaves"])]);
+    let leave =
+        format!("(setsid nohup sleep {mark}1 >/dev/null 2>&1 &); env -i setsid -f sleep {mark}2; touch x");
+    let plan =
+        Plan::of([Task::agent("leaves", &[bash(&leave)]), Task::command("next", "true").after(&["leaves"])]);
     let build = server.submit(&json!({ "prompt": "leave something", "plan": plan.json() })).await;
     build.completed(&server, LIMIT).await;
     assert!(sleeps(&mark).is_empty(), "{:#?}", sleeps(&mark));

@@ -1,5 +1,11 @@
 //! A prompt carried through by the real Claude CLI.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use buildwright_blackbox::{Build, Hands, Launch, ScriptedModel, Server, git, nano_usd};
 use serde_json::{Value, json};
@@ -48,7 +54,8 @@ async fn a_prompt_becomes_a_planned_parallel_verified_committed_build() {
 
 fn assert_each_waited_for_what_it_needs(tasks: &[Value]) {
     // RFC 3339 in UTC with the same precision sorts like time.
-    let by_id: BTreeMap<&str, &Value> = tasks.iter().map(|task| (task["id"].as_str().unwrap(), task)).collect();
+    let by_id: BTreeMap<&str, &Value> =
+        tasks.iter().map(|task| (task["id"].as_str().unwrap(), task)).collect();
     for task in tasks {
         for before in task["dependsOn"].as_array().unwrap() {
             let before = by_id[before.as_str().unwrap()];
@@ -123,8 +130,12 @@ fn assert_the_accounts_agree(model: &ScriptedModel, ended: &Value, tasks: &[Valu
         .collect();
     assert!(!reported.is_empty() && reported.values().all(|used| used[0] > 0), "{reported:?}");
     let usage = &ended["usage"];
-    let accounted: BTreeMap<String, [u64; 4]> =
-        usage["byModel"].as_object().unwrap().iter().map(|(name, used)| (name.clone(), tokens(used))).collect();
+    let accounted: BTreeMap<String, [u64; 4]> = usage["byModel"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, used)| (name.clone(), tokens(used)))
+        .collect();
     assert_eq!(accounted, reported);
     let mut total = [0; 4];
     let mut cost = 0;

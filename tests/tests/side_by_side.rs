@@ -1,5 +1,11 @@
 //! As much at once as was asked for.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use buildwright_blackbox::{Events, Hands, Launch, Plan, ScriptedModel, Server, Task, bash, write};
 use serde_json::json;

@@ -1,25 +1,17 @@
-//! Reports from executors to the driver.
-
 use async_trait::async_trait;
 use ports::{BusError, OutcomeBus, OutcomeReport};
 use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
 
-/// Reports that may wait for the driver; further ones wait with whoever makes them.
-const CAPACITY: usize = 4_096;
+/// Most reports that wait for the driver; executors wait beyond that.
+const REPORTS: usize = 4096;
 
-/// A channel of reports.
+/// Reports in memory.
+#[derive(Debug)]
 pub struct LocalOutcomes {
-    sender: mpsc::Sender<OutcomeReport>,
-    receiver: Mutex<mpsc::Receiver<OutcomeReport>>,
-}
-
-impl LocalOutcomes {
-    /// An empty channel.
-    #[must_use]
-    pub fn new() -> Self {
-        let (sender, receiver) = mpsc::channel(CAPACITY);
-        Self { sender, receiver: Mutex::new(receiver) }
-    }
+    reporting: mpsc::Sender<OutcomeReport>,
+    reported: Mutex<mpsc::Receiver<OutcomeReport>>,
+    closed: CancellationToken,
 }
 
 impl Default for LocalOutcomes {
@@ -28,15 +20,37 @@ impl Default for LocalOutcomes {
     }
 }
 
+impl LocalOutcomes {
+    /// Nothing reported.
+    #[must_use]
+    pub fn new() -> Self {
+        let (reporting, reported) = mpsc::channel(REPORTS);
+        Self { reporting, reported: Mutex::new(reported), closed: CancellationToken::new() }
+    }
+
+    /// Takes no reports any more. Those that were taken are still handed out.
+    pub fn close(&self) {
+        self.closed.cancel();
+    }
+}
+
 #[async_trait]
 impl OutcomeBus for LocalOutcomes {
     async fn report(&self, report: OutcomeReport) -> Result<(), BusError> {
-        self.sender.send(report).await.map_err(|_| BusError::Closed)
+        tokio::select! {
+            biased;
+            () = self.closed.cancelled() => Err(BusError::Closed),
+            sent = self.reporting.send(report) => sent.map_err(|_| BusError::Closed),
+        }
     }
 
     async fn reports(&self, limit: usize) -> Result<Vec<OutcomeReport>, BusError> {
-        let mut reports = Vec::with_capacity(limit.min(64));
-        let received = self.receiver.lock().await.recv_many(&mut reports, limit.max(1)).await;
-        if received == 0 { Err(BusError::Closed) } else { Ok(reports) }
+        let mut reported = self.reported.lock().await;
+        let mut reports = Vec::new();
+        tokio::select! {
+            biased;
+            _ = reported.recv_many(&mut reports, limit.max(1)) => Ok(reports),
+            () = self.closed.cancelled() => Err(BusError::Closed),
+        }
     }
 }

@@ -1,5 +1,3 @@
-//! Work that waits, and work that is held.
-
 use async_trait::async_trait;
 use domain::{
     BuildId,
@@ -7,151 +5,216 @@ use domain::{
 };
 use ports::{BusError, Lease, TaskQueue, WorkOrder};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// A queue of work: first in, first out; an attempt is in it at most once, waiting or held.
-#[derive(Clone, Default)]
+/// Orders in memory, first come first served; an order that was given back comes first.
+///
+/// Clones are the same queue.
+#[derive(Debug, Clone)]
 pub struct LocalQueue {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
+#[derive(Debug)]
 struct Shared {
-    state: Mutex<State>,
-    more: Notify,
+    orders: Mutex<Orders>,
+    offered: Notify,
+    capacity: usize,
 }
-
-type Key = (Work, Attempt);
 
 /// Where an attempt is.
+#[derive(Debug)]
 enum Place {
-    /// In the queue, under this ticket.
+    /// In the line, at this key.
     Waiting(i64),
-    /// With somebody, until they settle or this is cancelled.
-    Held(CancellationToken),
+    /// With the holder of this lease, who stops when the token is cancelled.
+    Held(u64, CancellationToken),
 }
 
-#[derive(Default)]
-struct State {
-    queue: BTreeMap<i64, WorkOrder>,
-    places: HashMap<BuildId, HashMap<Key, Place>>,
-    next: i64,
+#[derive(Debug, Default)]
+struct Orders {
+    /// The line: lower keys come first. Keys below the first one are for orders that are given back.
+    waiting: BTreeMap<i64, WorkOrder>,
+    /// Every attempt that waits or is held, by its build.
+    places: HashMap<BuildId, HashMap<(Work, Attempt), Place>>,
+    next_key: i64,
+    next_lease: u64,
+    closed: bool,
 }
 
-impl State {
-    fn place(&mut self, build: BuildId, key: Key) -> Option<&mut Place> {
-        self.places.get_mut(&build)?.get_mut(&key)
-    }
-
-    fn remove(&mut self, build: BuildId, key: Key) -> Option<Place> {
-        let places = self.places.get_mut(&build)?;
-        let place = places.remove(&key);
-        if places.is_empty() {
-            self.places.remove(&build);
-        }
-        place
-    }
-
-    fn drop_place(&mut self, place: Place) {
-        match place {
-            Place::Waiting(ticket) => {
-                self.queue.remove(&ticket);
-            }
-            Place::Held(token) => token.cancel(),
-        }
-    }
-}
+/// Why an order was not taken.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} orders wait already")]
+struct Full(usize);
 
 impl LocalQueue {
-    /// An empty queue.
+    /// A queue in which at most `capacity` orders wait; more are refused as unavailable.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(capacity: usize) -> Self {
+        let shared = Shared { orders: Mutex::default(), offered: Notify::new(), capacity };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Gives out nothing any more, nor takes anything. Leases that are held stay valid.
+    pub fn close(&self) {
+        let mut orders = self.shared.orders();
+        orders.closed = true;
+        orders.waiting.clear();
+        orders.places.clear();
+        self.shared.offered.notify_waiters();
+    }
+
+    /// How many orders wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.orders().waiting.len()
     }
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        // Nothing between two changes of the orders can panic.
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Orders {
+    fn key(order: &WorkOrder) -> (Work, Attempt) {
+        (order.work, order.attempt)
+    }
+
+    fn offer(&mut self, order: WorkOrder) -> bool {
+        match self.places.entry(order.build).or_default().entry(Self::key(&order)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(Place::Waiting(self.next_key));
+                self.waiting.insert(self.next_key, order);
+                self.next_key += 1;
+                true
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<(WorkOrder, u64, CancellationToken)> {
+        let (_, order) = self.waiting.pop_first()?;
+        let lease = self.next_lease;
+        self.next_lease += 1;
+        let revoked = CancellationToken::new();
+        let held = Place::Held(lease, revoked.clone());
+        self.places.entry(order.build).or_default().insert(Self::key(&order), held);
+        Some((order, lease, revoked))
+    }
+
+    /// Ends a lease. Returns whether it still stood: a build that was forgotten takes its leases with it.
+    fn end(&mut self, order: &WorkOrder, lease: u64) -> bool {
+        let Some(of_build) = self.places.get_mut(&order.build) else { return false };
+        let held = of_build.get(&Self::key(order));
+        let stood = matches!(held, Some(Place::Held(holder, _)) if *holder == lease);
+        if stood {
+            of_build.remove(&Self::key(order));
+            if of_build.is_empty() {
+                self.places.remove(&order.build);
+            }
+        }
+        stood
+    }
+
+    fn give_back(&mut self, order: WorkOrder) {
+        let first = self.waiting.first_key_value().map_or(self.next_key, |(key, _)| *key);
+        let key = first - 1;
+        self.places.entry(order.build).or_default().insert(Self::key(&order), Place::Waiting(key));
+        self.waiting.insert(key, order);
+    }
+
+    fn forget(&mut self, build: BuildId) {
+        for place in self.places.remove(&build).into_iter().flat_map(HashMap::into_values) {
+            self.withdraw(place);
+        }
+    }
+
+    fn revoke(&mut self, build: BuildId, work: Work, attempt: Attempt) {
+        let Some(of_build) = self.places.get_mut(&build) else { return };
+        let place = of_build.remove(&(work, attempt));
+        if of_build.is_empty() {
+            self.places.remove(&build);
+        }
+        if let Some(place) = place {
+            self.withdraw(place);
+        }
+    }
+
+    fn withdraw(&mut self, place: Place) {
+        match place {
+            Place::Waiting(key) => {
+                self.waiting.remove(&key);
+            }
+            Place::Held(_, revoked) => revoked.cancel(),
+        }
     }
 }
 
 #[async_trait]
 impl TaskQueue for LocalQueue {
     async fn offer(&self, order: WorkOrder) -> Result<(), BusError> {
-        let mut state = self.shared.state();
-        let ticket = state.next;
-        let places = state.places.entry(order.build).or_default();
-        if places.contains_key(&(order.work, order.attempt)) {
-            return Ok(());
+        let mut orders = self.shared.orders();
+        if orders.closed {
+            return Err(BusError::Closed);
         }
-        places.insert((order.work, order.attempt), Place::Waiting(ticket));
-        state.next += 1;
-        state.queue.insert(ticket, order);
-        drop(state);
-        self.shared.more.notify_one();
+        if orders.waiting.len() >= self.shared.capacity {
+            return Err(BusError::Unavailable(Box::new(Full(orders.waiting.len()))));
+        }
+        if orders.offer(order) {
+            self.shared.offered.notify_one();
+        }
         Ok(())
     }
 
     async fn take(&self) -> Result<Box<dyn Lease>, BusError> {
         loop {
-            let more = self.shared.more.notified();
-            if let Some(lease) = self.next() {
-                return Ok(Box::new(lease));
+            let offered = self.shared.offered.notified();
+            {
+                let mut orders = self.shared.orders();
+                if orders.closed {
+                    return Err(BusError::Closed);
+                }
+                if let Some((order, lease, revoked)) = orders.take() {
+                    return Ok(Box::new(LocalLease {
+                        order,
+                        lease,
+                        revoked,
+                        settled: false,
+                        shared: Arc::clone(&self.shared),
+                    }));
+                }
             }
-            more.await;
+            offered.await;
         }
     }
 
     fn forget(&self, build: BuildId) {
-        let mut state = self.shared.state();
-        for place in state.places.remove(&build).into_iter().flat_map(HashMap::into_values) {
-            state.drop_place(place);
-        }
+        self.shared.orders().forget(build);
     }
 
     fn revoke(&self, build: BuildId, work: Work, attempt: Attempt) {
-        let mut state = self.shared.state();
-        if let Some(place) = state.remove(build, (work, attempt)) {
-            state.drop_place(place);
-        }
-    }
-}
-
-impl LocalQueue {
-    fn next(&self) -> Option<LocalLease> {
-        let mut state = self.shared.state();
-        let (_, order) = state.queue.pop_first()?;
-        let revoked = CancellationToken::new();
-        if let Some(place) = state.place(order.build, (order.work, order.attempt)) {
-            *place = Place::Held(revoked.clone());
-        }
-        let more = !state.queue.is_empty();
-        drop(state);
-        if more {
-            // One notification may stand for several offers: hand it on.
-            self.shared.more.notify_one();
-        }
-        Some(LocalLease { shared: Arc::clone(&self.shared), order: Some(order), revoked })
+        self.shared.orders().revoke(build, work, attempt);
     }
 }
 
 struct LocalLease {
-    shared: Arc<Shared>,
-    /// Taken when settled.
-    order: Option<WorkOrder>,
+    order: WorkOrder,
+    lease: u64,
     revoked: CancellationToken,
+    settled: bool,
+    shared: Arc<Shared>,
 }
 
 impl Lease for LocalLease {
     fn order(&self) -> &WorkOrder {
-        // `settle` takes the lease with it: while somebody can ask, the order is there.
-        #[expect(clippy::expect_used, reason = "only `settle` and `drop` take it, and both end the lease")]
-        self.order.as_ref().expect("a lease holds its order")
+        &self.order
     }
 
     fn revoked(&self) -> CancellationToken {
@@ -159,26 +222,17 @@ impl Lease for LocalLease {
     }
 
     fn settle(mut self: Box<Self>) {
-        if let Some(order) = self.order.take()
-            && !self.revoked.is_cancelled()
-        {
-            self.shared.state().remove(order.build, (order.work, order.attempt));
-        }
+        self.settled = true;
     }
 }
 
 impl Drop for LocalLease {
-    /// Given back unsettled: it goes to the front, unless it was revoked.
     fn drop(&mut self) {
-        let Some(order) = self.order.take() else { return };
-        let mut state = self.shared.state();
-        let front = state.queue.first_key_value().map_or(state.next, |(first, _)| *first) - 1;
-        match state.place(order.build, (order.work, order.attempt)) {
-            Some(place) if !self.revoked.is_cancelled() => *place = Place::Waiting(front),
-            _ => return,
+        let mut orders = self.shared.orders();
+        let stood = orders.end(&self.order, self.lease);
+        if stood && !self.settled {
+            orders.give_back(self.order.clone());
+            self.shared.offered.notify_one();
         }
-        state.queue.insert(front, order);
-        drop(state);
-        self.shared.more.notify_one();
     }
 }

@@ -203,9 +203,13 @@ fn check_task(
     if draft.timeout_seconds.is_some_and(|seconds| seconds == 0 || seconds > bounds.timeout_seconds) {
         problems.add(at("timeoutSeconds"), format!("must be 1 to {}", bounds.timeout_seconds));
     }
+    // Models like to fill every field of a schema: an empty command is none.
+    let command = draft.command.filter(|text| !text.trim().is_empty());
+    let check = draft.check.filter(|text| !text.trim().is_empty());
+    let names_targets = !draft.targets.is_empty();
     let targets = check_targets(number, draft.targets, bounds, problems);
     let task_type = task_type?;
-    check_needs(number, task_type, &draft.prompt, draft.command.as_deref(), &targets, problems);
+    check_needs(number, task_type, &draft.prompt, command.as_deref(), names_targets, problems);
     let key = key?;
     Some(PlannedTask {
         title: draft.title.unwrap_or_else(|| key.to_string()),
@@ -213,8 +217,8 @@ fn check_task(
         task_type,
         prompt: draft.prompt,
         targets,
-        command: draft.command,
-        check: draft.check,
+        command,
+        check,
         timeout_seconds: draft.timeout_seconds,
         model: draft.model,
     })
@@ -230,8 +234,10 @@ fn check_text(pointer: &str, text: Option<&str>, bounds: &Bounds, problems: &mut
     }
 }
 
-/// A model name becomes an argument of the CLI: it must not look like an option.
-fn names_no_model(model: &str) -> Option<&'static str> {
+/// What is wrong with a model's name, if anything is. It becomes an argument of the CLI: it must not look
+/// like an option.
+#[must_use]
+pub fn names_no_model(model: &str) -> Option<&'static str> {
     let plain = |b: u8| {
         b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'[' | b']' | b'@')
     };
@@ -269,11 +275,10 @@ fn check_needs(
     task_type: TaskType,
     prompt: &str,
     command: Option<&str>,
-    targets: &[RelativePath],
+    names_targets: bool,
     problems: &mut Problems,
 ) {
-    let command_given = command.is_some_and(|text| !text.trim().is_empty());
-    if task_type == TaskType::Command && !command_given {
+    if task_type == TaskType::Command && command.is_none() {
         problems.add(format!("/tasks/{number}/command"), "tasks of type command need a command");
     }
     if task_type != TaskType::Command && command.is_some() {
@@ -283,7 +288,7 @@ fn check_needs(
     if task_type.uses_model() && prompt.trim().is_empty() {
         problems.add(format!("/tasks/{number}/prompt"), format!("tasks of type {task_type} need a prompt"));
     }
-    if task_type.needs_targets() && targets.is_empty() {
+    if task_type.needs_targets() && !names_targets {
         problems.add(
             format!("/tasks/{number}/targets"),
             format!("tasks of type {task_type} name the files they will touch"),

@@ -38,7 +38,7 @@ impl Order {
 
 impl FromJson for Order {
     fn from_json(value: Value, settings: &ApiSettings, problems: &mut Problems) -> Self {
-        let draft = SubmitBuild::read(Fields::of(value, "", problems));
+        let draft = SubmitBuild::read(Fields::of(value, "", problems), &settings.plan_bounds);
         check_prompt(&draft.prompt, settings, problems);
         check_framework(draft.framework.as_deref(), problems);
         let spec = OpenSpec {
@@ -94,13 +94,9 @@ fn repository(draft: RepositoryDraft, settings: &ApiSettings, problems: &mut Pro
     Some(Repository { url: allowed?, branch: branch? })
 }
 
-/// A model's name becomes an argument of the CLI: it must not look like an option.
 fn model(given: Option<String>, settings: &ApiSettings, problems: &mut Problems) -> String {
     let Some(name) = given else { return settings.default_model.clone() };
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/[]@".contains(&b);
-    let starts_well = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    if name.len() > 128 || !starts_well || !name.bytes().all(plain) {
-        let rule = "must have 1 to 128 letters, digits and -_.:/[]@, and start with a letter or digit";
+    if let Some(rule) = plan::names_no_model(&name) {
         problems.add("/model", rule);
     }
     name

@@ -24,6 +24,9 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use workspace::{Access, Git, Repositories, SourceRules};
 
+/// How many orders may wait for a slot; the driver keeps what comes on top.
+const QUEUE: usize = 100_000;
+
 /// How many builds are kept folded in memory.
 const CACHED_BUILDS: usize = 512;
 
@@ -75,7 +78,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
     let parts = Parts {
         builds: Arc::clone(&builds),
         store: Arc::clone(&events),
-        queue: Arc::new(LocalQueue::new()),
+        queue: Arc::new(LocalQueue::new(QUEUE)),
         outcomes: Arc::new(LocalOutcomes::new()),
         clock: Arc::clone(&clock),
         ids: Arc::new(UlidIds::default()),
@@ -84,11 +87,13 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
     let artifacts = Arc::new(FolderArtifacts::new(data_dir.artifacts()));
     let git = Git::find("git", crate::settings::search_path()).await.context("git is needed")?;
     let local = if options.api.allow_local_repositories { Access::Allowed } else { Access::Refused };
-    let rules = SourceRules { local, environment: crate::settings::git_environment(), ..SourceRules::default() };
+    let rules =
+        SourceRules { local, environment: crate::settings::git_environment(), ..SourceRules::default() };
     let repositories = Arc::new(Repositories::new(git, data_dir.repositories(), rules).await?);
 
     let worker =
-        hands::worker(&options, &data_dir, &parts, output.clone(), artifacts, Arc::clone(&repositories)).await?;
+        hands::worker(&options, &data_dir, &parts, output.clone(), artifacts, Arc::clone(&repositories))
+            .await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another server there?", options.listen))?;

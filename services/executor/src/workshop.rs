@@ -70,6 +70,16 @@ impl Attempt<'_> {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
+    /// Waits for a step that may take long, such as a fetch; past the limit or when told to stop, it is dropped,
+    /// which ends its processes.
+    async fn in_time<T>(&self, step: impl Future<Output = Result<T, Step>>) -> Result<T, Failure> {
+        tokio::select! {
+            done = step => done.map_err(Failure::from),
+            () = tokio::time::sleep(self.left()) => Err(self.timed_out()),
+            () = self.stop.cancelled() => Err(Failure::new(FailureClass::Lost, "it was stopped")),
+        }
+    }
+
     fn timed_out(&self) -> Failure {
         let seconds = self.limit.as_secs();
         Failure::new(FailureClass::Timeout, format!("it took longer than its limit of {seconds} s"))

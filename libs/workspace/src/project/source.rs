@@ -16,8 +16,8 @@ use crate::invocation::Invocation;
 pub struct Source {
     /// Where the repository is.
     pub url: RepositoryUrl,
-    /// The branch to start from.
-    pub branch: BranchName,
+    /// The branch to start from; what its HEAD points at if `None`.
+    pub branch: Option<BranchName>,
 }
 
 /// Whether something is allowed.
@@ -86,7 +86,10 @@ impl Project {
             Access::Refused => public_address(&source.url).await?,
         };
         fetch = pin(fetch, &source.url, address);
-        let refspec = format!("+refs/heads/{}:{kept_at}", source.branch);
+        let refspec = match &source.branch {
+            Some(branch) => format!("+refs/heads/{branch}:{kept_at}"),
+            None => format!("+HEAD:{kept_at}"),
+        };
         fetch
             .args(["--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--"])
             .args([source.url.as_str(), &refspec])
@@ -99,7 +102,9 @@ impl Project {
 /// One ref per source, of a name that any URL and branch fit into.
 fn tracking_ref(source: &Source) -> RefName {
     let digest = Sha256::new().chain_update(source.url.as_str()).chain_update([0]);
-    let digest = digest.chain_update(source.branch.as_str()).finalize();
+    // No branch has an empty name.
+    let branch = source.branch.as_ref().map_or("", BranchName::as_str);
+    let digest = digest.chain_update(branch).finalize();
     RefName::of_source(digest.into())
 }
 

@@ -190,7 +190,7 @@ async fn a_submodule_of_the_start_commit_is_neither_fetched_nor_moved() {
 fn source_of(path: &Path) -> buildwright_workspace::Source {
     buildwright_workspace::Source {
         url: path.to_str().unwrap().parse().unwrap(),
-        branch: "main".parse().unwrap(),
+        branch: Some("main".parse().unwrap()),
     }
 }
 

@@ -17,7 +17,8 @@ fn upstream(f: &Fixture) -> (PathBuf, Source) {
     write(&folder.join("readme"), "1");
     git(&folder, &["add", "-A"]);
     git(&folder, &["commit", "-qm", "first"]);
-    let source = Source { url: folder.to_str().unwrap().parse().unwrap(), branch: "trunk".parse().unwrap() };
+    let source =
+        Source { url: folder.to_str().unwrap().parse().unwrap(), branch: Some("trunk".parse().unwrap()) };
     (folder, source)
 }
 
@@ -27,7 +28,7 @@ async fn with_rules(f: &Fixture, rules: SourceRules) -> Arc<Project> {
 }
 
 fn source(url: &str) -> Source {
-    Source { url: url.parse().unwrap(), branch: BranchName::main() }
+    Source { url: url.parse().unwrap(), branch: Some(BranchName::main()) }
 }
 
 #[tokio::test]
@@ -69,7 +70,7 @@ async fn a_source_is_fetched_as_it_is_now_and_the_projects_own_work_goes_on_top(
 async fn a_branch_that_is_not_there_fails_with_gits_own_words() {
     let f = Fixture::new().await;
     let (_, mut source) = upstream(&f);
-    source.branch = "missing".parse().unwrap();
+    source.branch = Some("missing".parse().unwrap());
     let error = f.project.base(&BranchName::main(), Some(&source), at(0)).await.unwrap_err();
     assert!(error.to_string().contains("couldn't find remote ref refs/heads/missing"), "{error}");
 }
@@ -126,4 +127,15 @@ async fn a_silent_host_is_given_up_on_and_git_is_gone() {
     let (mut connection, _) = listener.accept().unwrap();
     connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     std::io::copy(&mut connection, &mut std::io::sink()).expect("the connection was closed");
+}
+
+#[tokio::test]
+async fn a_source_without_a_branch_starts_from_what_its_head_points_at() {
+    let f = Fixture::new().await;
+    let (folder, source) = upstream(&f);
+    let project = with_rules(&f, SourceRules { local: Access::Allowed, ..SourceRules::default() }).await;
+
+    let source = Source { branch: None, ..source };
+    let base = project.base(&BranchName::main(), Some(&source), at(0)).await.unwrap();
+    assert_eq!(base.as_str(), git(&folder, &["rev-parse", "trunk"]).trim());
 }

@@ -74,14 +74,20 @@ impl<'p> Fields<'p> {
         }
     }
 
-    /// A list, each element read by `read`.
+    /// A list of at most `most` elements, each read by `read`. A longer one is not looked into: what is made of
+    /// its elements could be many times larger than the body.
     pub(crate) fn list<T>(
         &mut self,
         name: &str,
+        most: usize,
         mut read: impl FnMut(Value, String, &mut Problems) -> T,
     ) -> Option<Vec<T>> {
         let pointer = self.pointer(name);
         match self.take(name)? {
+            Value::Array(elements) if elements.len() > most => {
+                self.problem(name, format!("has {} elements, at most {most} are allowed", elements.len()));
+                None
+            }
             Value::Array(elements) => Some(
                 elements
                     .into_iter()
@@ -93,9 +99,9 @@ impl<'p> Fields<'p> {
         }
     }
 
-    /// A list of texts.
-    pub(crate) fn texts(&mut self, name: &str) -> Option<Vec<String>> {
-        self.list(name, |value, pointer, problems| match value {
+    /// A list of at most `most` texts.
+    pub(crate) fn texts(&mut self, name: &str, most: usize) -> Option<Vec<String>> {
+        self.list(name, most, |value, pointer, problems| match value {
             Value::String(text) => text,
             other => {
                 problems.add(&pointer, format!("must be a string, not {}", name_of(&other)));

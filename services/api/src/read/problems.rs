@@ -11,9 +11,10 @@ impl Problems {
     const MOST: usize = 50;
     const MOST_CHARS: usize = 300;
 
-    /// Notes a problem of the body. Only the first of a field is kept: others tend to follow from it.
+    /// Notes a problem of the body, unless the field or what it is in has one already: others tend to follow
+    /// from it.
     pub(crate) fn add(&mut self, pointer: &str, message: impl Into<String>) {
-        if !self.0.iter().any(|known| known.pointer == pointer) {
+        if !self.0.iter().any(|known| is_within(pointer, &known.pointer)) {
             self.add_also(pointer, message);
         }
     }
@@ -36,15 +37,18 @@ impl Problems {
 
     /// Whether anything is wrong with the field at the pointer or inside it.
     pub(crate) fn any_below(&self, pointer: &str) -> bool {
-        let below =
-            |known: &str| known.strip_prefix(pointer).is_some_and(|r| r.is_empty() || r.starts_with('/'));
-        self.0.iter().any(|known| below(&known.pointer))
+        self.0.iter().any(|known| is_within(&known.pointer, pointer))
     }
 
     /// `value`, if nothing is wrong.
     pub(crate) fn or<T>(self, value: T) -> Result<T, Vec<FieldError>> {
         if self.0.is_empty() { Ok(value) } else { Err(self.0) }
     }
+}
+
+/// Whether a pointer is `outer` or points into it.
+fn is_within(pointer: &str, outer: &str) -> bool {
+    pointer.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn cut(text: &str) -> String {

@@ -75,20 +75,34 @@ pub(crate) struct Dependency {
 /// A plan as it was adopted.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PlanView {
-    /// The plan.
-    #[serde(flatten)]
-    pub(crate) plan: PlanDraft,
     /// Who made it.
-    pub(crate) source: PlanSource,
+    source: PlanSource,
+    /// What it makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<String>,
+    /// The tasks, in order of preference.
+    tasks: Vec<TaskDraft>,
+    /// Which task waits for which.
+    dependencies: Vec<Dependency>,
+}
+
+impl PlanView {
+    /// A plan and who made it.
+    pub(crate) fn of(plan: &plan::Plan, source: domain::build::PlanSource) -> Self {
+        let PlanDraft { summary, tasks, dependencies } = plan::PlanDraft::from(plan).into();
+        Self { source: source.into(), summary, tasks, dependencies }
+    }
 }
 
 impl PlanDraft {
     /// Reads one from a request.
-    pub(crate) fn read(mut fields: Fields<'_>) -> Self {
+    pub(crate) fn read(mut fields: Fields<'_>, bounds: &plan::Bounds) -> Self {
+        let task = |value, at, problems: &mut Problems| TaskDraft::read(value, at, bounds, problems);
+        let dependency = |value, at, problems: &mut Problems| Dependency::read(value, at, bounds, problems);
         let draft = Self {
             summary: fields.text("summary"),
-            tasks: fields.list("tasks", TaskDraft::read).unwrap_or_default(),
-            dependencies: fields.list("dependencies", Dependency::read).unwrap_or_default(),
+            tasks: fields.list("tasks", bounds.tasks, task).unwrap_or_default(),
+            dependencies: fields.list("dependencies", bounds.dependencies, dependency).unwrap_or_default(),
         };
         fields.finish();
         draft
@@ -96,14 +110,14 @@ impl PlanDraft {
 }
 
 impl TaskDraft {
-    fn read(value: Value, at: String, problems: &mut Problems) -> Self {
+    fn read(value: Value, at: String, bounds: &plan::Bounds, problems: &mut Problems) -> Self {
         let mut fields = Fields::of(value, at, problems);
         let draft = Self {
             id: fields.required_text("id"),
             kind: fields.required_text("type"),
             title: fields.text("title"),
             prompt: fields.text("prompt").unwrap_or_default(),
-            targets: fields.texts("targets").unwrap_or_default(),
+            targets: fields.texts("targets", bounds.targets).unwrap_or_default(),
             command: fields.text("command"),
             check: fields.text("check"),
             timeout_seconds: fields.whole("timeoutSeconds"),
@@ -115,10 +129,10 @@ impl TaskDraft {
 }
 
 impl Dependency {
-    fn read(value: Value, at: String, problems: &mut Problems) -> Self {
+    fn read(value: Value, at: String, bounds: &plan::Bounds, problems: &mut Problems) -> Self {
         let mut fields = Fields::of(value, at, problems);
         let task = fields.required_text("task");
-        let depends_on = fields.texts("dependsOn").unwrap_or_default();
+        let depends_on = fields.texts("dependsOn", bounds.dependencies).unwrap_or_default();
         fields.finish();
         Self { task, depends_on }
     }

@@ -3,7 +3,10 @@ use crate::read::Fields;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{ObjectBuilder, Schema, SchemaType, Type},
+};
 
 /// An order for a build, as a client writes it.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -28,9 +31,22 @@ pub(crate) struct SubmitBuild {
     pub(crate) model: Option<String>,
     /// Bounds; those not given have defaults.
     pub(crate) limits: Option<LimitsDraft>,
-    /// The client's own labels: at most 64, keys of 1 to 63 letters, digits, `.`, `_`, `/` and `-`.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    /// The client's own labels.
+    #[schema(schema_with = labels_schema)]
     pub(crate) labels: Option<BTreeMap<String, Value>>,
+}
+
+fn labels_schema() -> Schema {
+    let text = |most, pattern: Option<&str>| {
+        ObjectBuilder::new().schema_type(Type::String).max_length(Some(most)).pattern(pattern)
+    };
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .description(Some("The client's own labels."))
+        .max_properties(Some(64))
+        .property_names(Some(text(63, Some("^[A-Za-z0-9._/-]+$"))))
+        .additional_properties(Some(text(255, None)))
+        .into()
 }
 
 /// A repository as a client writes it.
@@ -68,13 +84,13 @@ pub(crate) struct LimitsDraft {
 
 impl SubmitBuild {
     /// Reads one from a request.
-    pub(crate) fn read(mut fields: Fields<'_>) -> Self {
+    pub(crate) fn read(mut fields: Fields<'_>, bounds: &plan::Bounds) -> Self {
         let draft = Self {
             prompt: fields.required_text("prompt"),
             project: fields.text("project"),
             repository: fields.object("repository", RepositoryDraft::read),
             framework: fields.text("framework"),
-            plan: fields.object("plan", PlanDraft::read),
+            plan: fields.object("plan", |fields| PlanDraft::read(fields, bounds)),
             model: fields.text("model"),
             limits: fields.object("limits", LimitsDraft::read),
             labels: fields.object("labels", |mut labels| labels.rest().into_iter().collect()),

@@ -29,10 +29,10 @@ pub(super) async fn latency(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
         }
     }
     waits.sort_by(f64::total_cmp);
-    let at = |share: f64| waits[((waits.len() - 1) as f64 * share).round() as usize];
+    let at = |percent: usize| waits[(waits.len() - 1) * percent / 100];
     let figures = vec![
-        Figure::new("start_latency_p50_ms", at(0.50), "ms", "submit to executor start, p50", Some(2.0)),
-        Figure::new("start_latency_p99_ms", at(0.99), "ms", "submit to executor start, p99", None),
+        Figure::new("start_latency_p50_ms", at(50), "ms", "submit to executor start, p50", Some(2.0)),
+        Figure::new("start_latency_p99_ms", at(99), "ms", "submit to executor start, p99", None),
     ];
     stack.embedded.shutdown().await;
     Ok(figures)
@@ -62,7 +62,13 @@ pub(super) async fn builds(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     let events = wait_until_completed(store.as_ref(), plan.builds).await?;
     let seconds = begun.elapsed().as_secs_f64();
     let figures = vec![
-        Figure::new("builds_per_s", plan.builds as f64 / seconds, "/s", "one-task builds, end to end", Some(2_000.0)),
+        Figure::new(
+            "builds_per_s",
+            plan.builds as f64 / seconds,
+            "/s",
+            "one-task builds, end to end",
+            Some(2_000.0),
+        ),
         Figure::new("build_events_per_s", events as f64 / seconds, "/s", "events stored meanwhile", None),
     ];
     stack.embedded.shutdown().await;
@@ -84,7 +90,13 @@ pub(super) async fn large_build(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     let tasks_per_s = f64::from(plan.tasks) / begun.elapsed().as_secs_f64();
     let replayed = replay(&stack, build).await?;
     let figures = vec![
-        Figure::new("tasks_per_s", tasks_per_s, "/s", &format!("tasks in one build of {}", plan.tasks), Some(5_000.0)),
+        Figure::new(
+            "tasks_per_s",
+            tasks_per_s,
+            "/s",
+            &format!("tasks in one build of {}", plan.tasks),
+            Some(5_000.0),
+        ),
         Figure::new("events_folded_per_s", replayed, "/s", "events folded on replay", Some(100_000.0)),
     ];
     stack.embedded.shutdown().await;

@@ -35,11 +35,18 @@ impl Worker for NoopWorker {
         let commit = || "0123456789abcdef0123456789abcdef01234567".parse::<Commit>();
         let no_commit = |_| Failure::new(FailureClass::Internal, "no commit");
         let result = match &order.kind {
-            WorkKind::Plan { .. } => Err(Failure::new(FailureClass::Internal, "the benchmark brings its plans")),
+            WorkKind::Plan { .. } => {
+                Err(Failure::new(FailureClass::Internal, "the benchmark brings its plans"))
+            }
             WorkKind::Task { .. } => {
                 self.started.lock().unwrap_or_else(PoisonError::into_inner).entry(order.build).or_insert(now);
                 commit().map_err(no_commit).map(|commit| {
-                    Success::Task(TaskResult { commit, bundle: None, files_changed: 1, summary: String::new() })
+                    Success::Task(TaskResult {
+                        commit,
+                        bundle: None,
+                        files_changed: 1,
+                        summary: String::new(),
+                    })
                 })
             }
             WorkKind::Merge { .. } => commit().map_err(no_commit).map(|commit| {

@@ -87,7 +87,9 @@ impl DataDir {
         let text = format!("{{\"address\":\"{address}\",\"pid\":{}}}\n", std::process::id());
         let file = self.root.join(SERVER_FILE);
         let unfinished = self.root.join("server.json.new");
-        fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &file)).context("cannot announce the server")
+        fs::write(&unfinished, text)
+            .and_then(|()| fs::rename(&unfinished, &file))
+            .context("cannot announce the server")
     }
 
     /// Takes that back.

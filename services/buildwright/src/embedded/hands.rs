@@ -63,9 +63,10 @@ pub(super) async fn worker(
     };
     let agent: Arc<dyn Agent> = match &options.executor {
         ExecutorChoice::Worker(worker) => return Ok(Arc::clone(worker)),
-        ExecutorChoice::Scripted(script) => {
-            Arc::new(ScriptedAgent { engine: Arc::new(Engine::new((**script).clone())), shell: shell.clone() })
-        }
+        ExecutorChoice::Scripted(script) => Arc::new(ScriptedAgent {
+            engine: Arc::new(Engine::new((**script).clone())),
+            shell: shell.clone(),
+        }),
         ExecutorChoice::Claude(claude) => Arc::new(ClaudeAgent::new(ClaudeSettings {
             binary: claude.binary.clone(),
             credential: claude.credential.clone(),

@@ -23,7 +23,7 @@ impl Workshop {
         previous_failure: Option<&str>,
         account: &mut Account,
     ) -> Result<Plan, Failure> {
-        let base = self.base(attempt).await.map_err(Failure::from)?;
+        let base = attempt.in_time(self.base(attempt)).await?;
         let listed = attempt.project.files(&base).await.map_err(Step::from)?;
         let files: Vec<String> = listed.iter().take(MOST_FILES).map(|file| file.path.to_string()).collect();
         let workspace = self.prepare(attempt, base, AgentGit::Provided).await?;

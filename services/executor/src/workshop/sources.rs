@@ -19,10 +19,11 @@ impl Workshop {
         if let Some(base) = self.read_base(&key, &file).await? {
             return Ok(base);
         }
-        let source = order.spec.repository.as_ref().map(|repository| Source {
-            url: repository.url.clone(),
-            branch: repository.branch.clone().unwrap_or_else(BranchName::main),
-        });
+        let source = order
+            .spec
+            .repository
+            .as_ref()
+            .map(|repository| Source { url: repository.url.clone(), branch: repository.branch.clone() });
         let found = attempt.project.base(&BranchName::main(), source.as_ref(), order.submitted_at).await?;
         let fixing = self.scratch_file()?;
         tokio::fs::write(&fixing, found.as_str()).await?;

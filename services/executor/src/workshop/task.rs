@@ -23,8 +23,8 @@ impl Workshop {
         previous_failure: Option<&str>,
         account: &mut Account,
     ) -> Result<TaskResult, Failure> {
-        let base = self.base(attempt).await.map_err(Failure::from)?;
-        let start = self.start(attempt, &base, inputs).await.map_err(Failure::from)?;
+        let base = attempt.in_time(self.base(attempt)).await?;
+        let start = attempt.in_time(self.start(attempt, &base, inputs)).await?;
         let agent_git = if task.task_type.uses_model() { AgentGit::Provided } else { AgentGit::Absent };
         let workspace = self.prepare(attempt, start, agent_git).await?;
         let done = self.do_task_in(attempt, &workspace, &base, task, inputs, previous_failure, account).await;
@@ -129,8 +129,9 @@ fn tools(task_type: TaskType) -> Tools {
 }
 
 fn message(task: &PlannedTask, summary: &str) -> String {
+    let title = task.title.lines().next().unwrap_or_default();
     let body = if summary.is_empty() { String::new() } else { format!("\n\n{summary}") };
-    format!("{}: {}{body}", task.key, task.title)
+    format!("{}: {title}{body}", task.key)
 }
 
 fn changes(harvest: &Harvest, check_passed: bool) -> Changes {

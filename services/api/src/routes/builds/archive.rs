@@ -2,12 +2,31 @@ use super::finished::{Finished, ResultUnavailable};
 use crate::{App, errors::Fault, read::BuildPath};
 use axum::{body::Body, extract::State, response::IntoResponse};
 use http::{HeaderValue, header};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type},
+    },
+};
+
+/// Bytes, as generators of clients know them.
+struct Archive;
+
+impl PartialSchema for Archive {
+    fn schema() -> RefOr<Schema> {
+        let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(binary)).into()
+    }
+}
+
+impl ToSchema for Archive {}
 
 /// Download the files of a completed build
 #[utoipa::path(get, path = "/v1/builds/{id}/archive.tar.gz", operation_id = "getBuildArchive", tag = "results",
     params(("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV")),
     responses(
-        (status = 200, description = "A gzipped tar archive", body = [u8], content_type = "application/gzip",
+        (status = 200, description = "A gzipped tar archive", body = inline(Archive), content_type = "application/gzip",
             headers(("content-disposition" = String, description = "A name for the file"))),
         ResultUnavailable,
     ))]

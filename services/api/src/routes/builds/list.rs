@@ -112,7 +112,9 @@ fn labels(params: &mut Params<'_>) -> BTreeMap<String, String> {
     for text in params.all("label") {
         match text.split_once(':') {
             Some((key, value)) if is_label_key(key) => {
-                labels.insert(key.to_owned(), value.to_owned());
+                if labels.insert(key.to_owned(), value.to_owned()).is_some() {
+                    params.problem("label", format!("{key} is given more than once"));
+                }
             }
             _ => params.problem("label", "must be key:value, the key as in a build's labels"),
         }

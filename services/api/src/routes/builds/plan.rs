@@ -1,9 +1,4 @@
-use crate::{
-    App,
-    errors::api_errors,
-    read::BuildPath,
-    wire::{PlanDraft, PlanView},
-};
+use crate::{App, errors::api_errors, read::BuildPath, wire::PlanView};
 use axum::{Json, extract::State};
 use std::sync::Arc;
 
@@ -21,8 +16,7 @@ pub(crate) async fn plan(
         .read(id, |loaded| Some((loaded.build.plan.as_ref().map(Arc::clone)?, loaded.build.plan_source?)))
         .await?;
     let (plan, source) = seen.ok_or(PlanError::Unknown)?.ok_or(PlanError::NotReady)?;
-    let plan = PlanDraft::from(plan::PlanDraft::from(plan.as_ref()));
-    Ok(Json(PlanView { plan, source: source.into() }))
+    Ok(Json(PlanView::of(&plan, source)))
 }
 
 api_errors! {

@@ -1,0 +1,222 @@
+use crate::scene::*;
+use buildwright_bus_local::LocalQueue;
+use domain::build::{Attempt, Work};
+use futures::{FutureExt, future::join_all};
+use ports::{BusError, Lease, TaskQueue, WorkOrder};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+async fn queue_of(orders: impl IntoIterator<Item = WorkOrder>) -> LocalQueue {
+    let queue = LocalQueue::new(100_000);
+    for order in orders {
+        queue.offer(order).await.expect("taken");
+    }
+    queue
+}
+
+async fn take(queue: &LocalQueue) -> Box<dyn Lease> {
+    soon(queue.take()).await.expect("open")
+}
+
+fn name(lease: &dyn Lease) -> String {
+    let order = lease.order();
+    format!("{} {} {}", order.build, order.work, order.attempt)
+}
+
+async fn next(queue: &LocalQueue) -> String {
+    let lease = take(queue).await;
+    let name = name(&*lease);
+    lease.settle();
+    name
+}
+
+#[tokio::test]
+async fn orders_are_taken_in_the_order_they_were_offered() {
+    let queue = queue_of((0..100).map(|n| order(1, task(n), 1))).await;
+    for n in 0..100 {
+        assert_eq!(next(&queue).await, format!("{} task-{n} 1", build(1)));
+    }
+    assert!(queue.take().now_or_never().is_none(), "nothing is left");
+}
+
+#[tokio::test]
+async fn an_attempt_is_offered_once_while_it_waits_or_is_held() {
+    let queue = queue_of([order(1, Work::Plan, 1), order(1, Work::Plan, 1)]).await;
+    let lease = take(&queue).await;
+    queue.offer(order(1, Work::Plan, 1)).await.expect("dropped");
+    assert_eq!(queue.waiting(), 0);
+
+    // Other attempts, works and builds are other orders.
+    for other in [order(1, Work::Plan, 2), order(1, Work::Merge, 1), order(2, Work::Plan, 1)] {
+        queue.offer(other).await.expect("taken");
+    }
+    assert_eq!(queue.waiting(), 3);
+
+    // Once settled it is forgotten, so it may be offered again.
+    lease.settle();
+    queue.offer(order(1, Work::Plan, 1)).await.expect("taken");
+    assert_eq!(queue.waiting(), 4);
+}
+
+#[tokio::test]
+async fn a_lease_that_is_lost_gives_its_order_back_to_the_front() {
+    let queue = queue_of((0..4).map(|n| order(1, task(n), 1))).await;
+    let (first, second) = (take(&queue).await, take(&queue).await);
+    drop(second);
+    drop(first);
+    for n in [0, 1, 2, 3] {
+        assert_eq!(next(&queue).await, format!("{} task-{n} 1", build(1)));
+    }
+}
+
+#[tokio::test]
+async fn an_executor_that_waits_gets_what_another_one_lost() {
+    let queue = queue_of([order(1, Work::Plan, 1)]).await;
+    let lease = take(&queue).await;
+    let waiting = tokio::spawn({
+        let queue = queue.clone();
+        async move { next(&queue).await }
+    });
+    tokio::task::yield_now().await;
+    drop(lease);
+    assert_eq!(soon(waiting).await.expect("taken"), format!("{} plan 1", build(1)));
+}
+
+#[tokio::test]
+async fn a_forgotten_build_is_not_handed_out_any_more() {
+    let queue = queue_of((0..6).map(|n| order(u64::from(n % 2), task(n), 1))).await;
+    let held = take(&queue).await;
+    assert_eq!(name(&*held), format!("{} task-0 1", build(0)));
+
+    queue.forget(build(0));
+    drop(held); // given back too late
+
+    for n in [1, 3, 5] {
+        assert_eq!(next(&queue).await, format!("{} task-{n} 1", build(1)));
+    }
+    assert_eq!(queue.waiting(), 0);
+}
+
+#[tokio::test]
+async fn whoever_holds_work_of_a_forgotten_build_is_told_to_stop() {
+    let queue = queue_of([order(1, task(0), 1), order(2, task(0), 1)]).await;
+    let (first, second) = (take(&queue).await, take(&queue).await);
+    queue.forget(build(1));
+    assert!(first.revoked().is_cancelled());
+    assert!(!second.revoked().is_cancelled());
+}
+
+#[tokio::test]
+async fn a_revoked_attempt_stops_and_its_successor_is_handed_out() {
+    let queue = queue_of([order(1, task(0), 1), order(1, task(1), 1)]).await;
+    let held = take(&queue).await;
+    queue.revoke(build(1), task(0), Attempt(1));
+    queue.revoke(build(1), task(1), Attempt(1));
+    assert!(held.revoked().is_cancelled());
+    drop(held);
+    queue.offer(order(1, task(0), 2)).await.expect("taken");
+    assert_eq!(next(&queue).await, format!("{} task-0 2", build(1)));
+    assert_eq!(queue.waiting(), 0);
+}
+
+#[tokio::test]
+async fn an_old_lease_of_a_forgotten_build_does_not_touch_a_new_order() {
+    let queue = queue_of([order(1, Work::Plan, 1)]).await;
+    let old = take(&queue).await;
+    queue.forget(build(1));
+    queue.offer(order(1, Work::Plan, 1)).await.expect("taken");
+    let new = take(&queue).await;
+
+    old.settle();
+    queue.offer(order(1, Work::Plan, 1)).await.expect("dropped: the new lease stands");
+    assert_eq!(queue.waiting(), 0);
+    drop(new);
+    assert_eq!(queue.waiting(), 1);
+}
+
+#[tokio::test]
+async fn a_taker_that_stops_waiting_takes_nothing_with_it() {
+    let queue = LocalQueue::new(10);
+    let impatient = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.take().await.map(|lease| name(&*lease)) }
+    });
+    tokio::task::yield_now().await;
+    queue.offer(order(1, Work::Plan, 1)).await.expect("taken");
+    impatient.abort(); // it was woken, but has not run yet
+    let _ = impatient.await;
+    assert_eq!(next(&queue).await, format!("{} plan 1", build(1)));
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_until_something_is_taken() {
+    let queue = LocalQueue::new(2);
+    for n in 0..2 {
+        queue.offer(order(1, task(n), 1)).await.expect("taken");
+    }
+    assert!(matches!(queue.offer(order(1, task(2), 1)).await, Err(BusError::Unavailable(_))));
+    take(&queue).await.settle();
+    queue.offer(order(1, task(2), 1)).await.expect("taken");
+}
+
+#[tokio::test]
+async fn closing_ends_all_waiting() {
+    let queue = LocalQueue::new(10);
+    let waiting: Vec<_> = (0..4)
+        .map(|_| {
+            let queue = queue.clone();
+            tokio::spawn(async move { queue.take().await.map(drop) })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    queue.close();
+    for taker in waiting {
+        assert!(matches!(soon(taker).await.expect("no panic"), Err(BusError::Closed)));
+    }
+    assert!(matches!(queue.offer(order(1, Work::Plan, 1)).await, Err(BusError::Closed)));
+    assert!(matches!(queue.take().await.map(drop), Err(BusError::Closed)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_takers_share_tens_of_thousands_of_orders_without_loss() {
+    const ORDERS: u32 = 40_000;
+    let queue = LocalQueue::new(100_000);
+    let count = Arc::new(AtomicU32::new(0));
+    let takers = (0..16).map(|taker| {
+        let (queue, count) = (queue.clone(), Arc::clone(&count));
+        tokio::spawn(async move {
+            let (mut settled, mut taken) = (Vec::new(), 0);
+            while let Ok(lease) = queue.take().await {
+                let Work::Task(number) = lease.order().work else { panic!("offered tasks only") };
+                taken += 1;
+                // Now and then one is lost and comes again, to anybody.
+                if taker % 4 == 0 && taken % 3 == 0 {
+                    drop(lease);
+                    tokio::task::yield_now().await;
+                } else {
+                    lease.settle();
+                    settled.push(number.0);
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            settled
+        })
+    });
+    let takers: Vec<_> = takers.collect();
+    for n in 0..ORDERS {
+        queue.offer(order(u64::from(n % 100), task(n), 1)).await.expect("taken");
+    }
+    soon(async {
+        while count.load(Ordering::Relaxed) < ORDERS {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    queue.close();
+    let settled = soon(join_all(takers)).await;
+    let mut settled: Vec<u32> = settled.into_iter().flat_map(|taker| taker.expect("no panic")).collect();
+    settled.sort_unstable();
+    assert!(settled.into_iter().eq(0..ORDERS), "an order was lost or settled twice");
+}

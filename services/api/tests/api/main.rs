@@ -1,0 +1,11 @@
+//! The real router over a real socket, with stores in memory.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that panics has failed")]
+
+mod builds;
+mod document;
+mod edge;
+mod follow;
+mod list;
+mod results;
+mod submit;
+mod support;

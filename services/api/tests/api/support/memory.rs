@@ -1,0 +1,299 @@
+//! Stores that forget everything at the end of a test.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use domain::{
+    Build, BuildId,
+    build::{BuildStatus, Work},
+};
+use futures::{StreamExt as _, stream::BoxStream};
+use names::{Commit, ProjectName};
+use ports::*;
+use std::time::Duration;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+};
+use tokio::sync::watch;
+use ulid::Ulid;
+
+/// The commit that all results here end in.
+pub(crate) const COMMIT: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+#[derive(Default)]
+pub(crate) struct MemoryStore {
+    events: Mutex<Vec<RecordedEvent>>,
+    head: watch::Sender<Position>,
+    pub(crate) down: AtomicBool,
+}
+
+impl MemoryStore {
+    fn check(&self) -> Result<(), StoreError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the disk at secret.example is gone".into()));
+        }
+        Ok(())
+    }
+
+    /// Makes readers look again.
+    pub(crate) fn wake(&self) {
+        self.head.send_modify(|_| {});
+    }
+
+    /// Waits until so many more than the projector watch the head.
+    pub(crate) async fn watched_by(&self, more: usize) {
+        while self.head.receiver_count() < 1 + more {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn of_stream(events: &[RecordedEvent], stream: StreamId) -> impl Iterator<Item = &RecordedEvent> {
+        events.iter().filter(move |event| event.stream == stream)
+    }
+}
+
+#[async_trait]
+impl EventStore for MemoryStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.check()?;
+        let mut events = self.events.lock().unwrap();
+        let actual = Version(Self::of_stream(&events, append.stream).count() as u64);
+        if actual != append.expected {
+            return Err(AppendError::Conflict { expected: append.expected, actual });
+        }
+        let mut appended = Appended { position: Position(events.len() as u64), version: actual };
+        for event in append.events {
+            appended.position.0 += 1;
+            appended.version.0 += 1;
+            events.push(RecordedEvent {
+                position: appended.position,
+                stream: append.stream,
+                version: appended.version,
+                kind: event.kind.into(),
+                schema_version: event.schema_version,
+                payload: event.payload.into(),
+                metadata: append.metadata.clone(),
+                recorded_at: append.recorded_at,
+            });
+        }
+        drop(events);
+        self.head.send_replace(appended.position);
+        Ok(appended)
+    }
+
+    async fn read_stream(
+        &self,
+        stream: StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.check()?;
+        let events = self.events.lock().unwrap();
+        Ok(Self::of_stream(&events, stream).filter(|e| e.version > after).take(limit).cloned().collect())
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.check()?;
+        let events = self.events.lock().unwrap();
+        Ok(events.iter().filter(|event| event.position > after).take(limit).cloned().collect())
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.head.subscribe()
+    }
+}
+
+/// Lists, folded from the store up to where a task of its own has come.
+pub(crate) struct MemoryModels {
+    store: Arc<MemoryStore>,
+    projected: watch::Sender<Position>,
+    pub(crate) held: watch::Sender<bool>,
+}
+
+impl MemoryModels {
+    pub(crate) fn over(store: &Arc<MemoryStore>) -> Arc<Self> {
+        let projected = watch::Sender::new(Position(0));
+        let models = Arc::new(Self { store: store.clone(), projected, held: watch::Sender::new(false) });
+        let (mut head, mut held) = (store.head(), models.held.subscribe());
+        let projector = models.clone();
+        tokio::spawn(async move {
+            loop {
+                held.wait_for(|held| !held).await.unwrap();
+                let position = *head.borrow_and_update();
+                projector.projected.send_replace(position);
+                tokio::select! {
+                    changed = head.changed() => changed.unwrap(),
+                    changed = held.changed() => changed.unwrap(),
+                }
+            }
+        });
+        models
+    }
+
+    /// Waits until somebody waits for the projector.
+    pub(crate) async fn awaited(&self) {
+        while self.projected.receiver_count() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn fold(&self) -> BTreeMap<BuildId, Build> {
+        let upto = *self.projected.borrow();
+        let mut builds: BTreeMap<BuildId, Build> = BTreeMap::new();
+        for event in self.store.events.lock().unwrap().iter().filter(|event| event.position <= upto) {
+            builds.entry(event.stream.build()).or_default().apply(&event.build_event().unwrap());
+        }
+        builds
+    }
+}
+
+fn summary(id: BuildId, build: &Build) -> BuildSummary {
+    let spec = build.spec.clone().unwrap();
+    let total = u32::try_from(build.tasks.len()).unwrap();
+    BuildSummary {
+        id,
+        status: build.status,
+        title: spec.prompt.chars().take(200).collect(),
+        project: spec.project.clone(),
+        labels: spec.labels.clone(),
+        tasks: TaskCounts { total, completed: build.completed },
+        cost_nano_usd: build.usage.total().cost_nano_usd,
+        submitted_at: build.submitted_at.unwrap(),
+        ended_at: build.ended_at,
+    }
+}
+
+#[async_trait]
+impl ReadModels for MemoryModels {
+    fn projected(&self) -> watch::Receiver<Position> {
+        self.projected.subscribe()
+    }
+
+    async fn summaries(&self, ids: &[BuildId]) -> Result<Vec<BuildSummary>, StoreError> {
+        Ok(self.fold().iter().filter(|(id, _)| ids.contains(id)).map(|(id, b)| summary(*id, b)).collect())
+    }
+
+    async fn project(&self, _: Vec<BuildSummary>, _: Position) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn builds(&self, filter: &BuildFilter) -> Result<BuildPage, StoreError> {
+        let all = self.fold();
+        let mut builds: Vec<BuildSummary> = all
+            .iter()
+            .rev()
+            .map(|(id, build)| summary(*id, build))
+            .filter(|row| filter.before.is_none_or(|before| row.id < before))
+            .filter(|row| filter.status.is_empty() || filter.status.contains(&row.status))
+            .filter(|row| filter.project.as_ref().is_none_or(|project| *project == row.project))
+            .filter(|row| filter.labels.iter().all(|(k, v)| row.labels.get(k) == Some(v)))
+            .take(filter.limit + 1)
+            .collect();
+        let more = builds.len() > filter.limit;
+        builds.truncate(filter.limit);
+        Ok(BuildPage { builds, more })
+    }
+
+    async fn open_builds(&self, _: Option<BuildId>, _: usize) -> Result<Vec<BuildId>, StoreError> {
+        let open = |(id, build): (BuildId, Build)| (!BuildStatus::is_terminal(build.status)).then_some(id);
+        Ok(self.fold().into_iter().filter_map(open).collect())
+    }
+
+    async fn reset(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+type Log = (Vec<OutputLine>, watch::Sender<u64>);
+
+#[derive(Default)]
+pub(crate) struct MemoryOutput {
+    logs: Mutex<HashMap<(BuildId, Work), Log>>,
+}
+
+#[async_trait]
+impl OutputLog for MemoryOutput {
+    async fn write(&self, chunk: OutputChunk) {
+        let mut logs = self.logs.lock().unwrap();
+        let (lines, written) = logs.entry((chunk.build, chunk.work)).or_default();
+        for (stream, at, text) in chunk.lines {
+            let seq = lines.len() as u64 + 1;
+            lines.push(OutputLine { seq, attempt: chunk.attempt, stream, at, text });
+        }
+        written.send_replace(lines.len() as u64);
+    }
+
+    async fn read(
+        &self,
+        build: BuildId,
+        work: Work,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<OutputLine>, StoreError> {
+        let mut logs = self.logs.lock().unwrap();
+        let (lines, _) = logs.entry((build, work)).or_default();
+        Ok(lines.iter().filter(|line| line.seq > after).take(limit).cloned().collect())
+    }
+
+    fn follow(&self, build: BuildId, work: Work) -> watch::Receiver<u64> {
+        self.logs.lock().unwrap().entry((build, work)).or_default().1.subscribe()
+    }
+}
+
+pub(crate) struct MemoryResults;
+
+#[async_trait]
+impl Results for MemoryResults {
+    async fn files(&self, _: &ProjectName, commit: &Commit) -> Result<Vec<FileEntry>, ResultError> {
+        if commit.as_str() != COMMIT {
+            return Err(ResultError::NotFound);
+        }
+        Ok(vec![FileEntry { path: "src/main.rs".into(), mode: "100644".into(), size: 12 }])
+    }
+
+    async fn diff(
+        &self,
+        _: &ProjectName,
+        base: &Commit,
+        commit: &Commit,
+        max_bytes: usize,
+    ) -> Result<DiffText, ResultError> {
+        let mut text = format!("diff {base} {commit}\n+line\n");
+        let truncated = text.len() > max_bytes;
+        text.truncate(max_bytes);
+        Ok(DiffText { text, truncated })
+    }
+
+    async fn archive(
+        &self,
+        _: &ProjectName,
+        _: &Commit,
+    ) -> Result<BoxStream<'static, std::io::Result<Bytes>>, ResultError> {
+        let chunks = ["\u{1}chunk one, ", "chunk two"].map(|chunk| Ok(Bytes::from_static(chunk.as_bytes())));
+        Ok(futures::stream::iter(chunks).boxed())
+    }
+}
+
+/// A clock that moves on by a millisecond whenever somebody looks.
+#[derive(Default)]
+pub(crate) struct Ticking(AtomicI64);
+
+impl Clock for Ticking {
+    fn now(&self) -> DateTime<Utc> {
+        let tick = self.0.fetch_add(1, Ordering::SeqCst);
+        DateTime::from_timestamp_millis(1_790_000_000_000 + tick).unwrap()
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Ids for Counter {
+    fn build(&self) -> BuildId {
+        BuildId::new(Ulid(u128::from(self.0.fetch_add(1, Ordering::SeqCst)) + (1 << 100)))
+    }
+}
