@@ -94,7 +94,6 @@ impl Server {
     }
 
     /// A request that a test makes itself.
-    #[must_use]
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, self.url(path))
     }
