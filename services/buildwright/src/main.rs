@@ -48,7 +48,11 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     let filter = cli.global.log.as_deref().unwrap_or(usual);
     let filter = EnvFilter::try_new(filter).map_err(|error| actions::Usage(format!("--log: {error}")))?;
     let colours = io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| render::logging::LogWriter)
+        .with_ansi(colours)
+        .init();
     // Fails only if there is a provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -3,6 +3,7 @@
 use super::{
     amounts,
     display::Display,
+    logging,
     progress::{Progress, Stage},
     sentence::sentence,
     text::{clean, cut},
@@ -60,7 +61,13 @@ impl Live {
     }
 
     fn show_head(&self, progress: &Progress) {
-        self.head.set_length(progress.tasks.len() as u64);
+        let total = progress.tasks.len() as u64;
+        if total > 0 && self.head.length() != Some(total) {
+            self.head.set_style(style(
+                "{spinner:.cyan} [{bar:24.green/dim}] {pos}/{len} tasks  {elapsed}  {wide_msg}",
+            ));
+        }
+        self.head.set_length(total);
         self.head.set_position(progress.completed as u64);
         let stage = match progress.stage {
             Stage::Waiting => "waiting",
@@ -119,6 +126,7 @@ impl Display for Live {
         }
         self.head.finish_and_clear();
         let _ = self.screen.clear();
+        logging::through(None);
     }
 }
 
