@@ -73,7 +73,8 @@ async fn dispatch(global: Global, command: Command) -> anyhow::Result<ExitCode> 
         Command::Bench(args) => Box::pin(actions::bench::bench(args)).await,
         Command::ScriptedModel(args) => Box::pin(actions::scripted_model::serve(&global, args)).await,
         Command::Openapi => {
-            render::print(&actions::json(&api::openapi())?)?;
+            // As a value its names are in order, as in the committed document.
+            render::print(&actions::json(&serde_json::to_value(api::openapi())?)?)?;
             Ok(ExitCode::SUCCESS)
         }
     }
