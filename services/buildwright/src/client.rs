@@ -28,6 +28,7 @@ const ANSWER: Duration = Duration::from_secs(90);
 pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
+    own_machine: bool,
 }
 
 impl Client {
@@ -43,7 +44,7 @@ impl Client {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|source| ClientError::unreachable(&base, source))?;
-        Ok(Self { http, base })
+        Ok(Self { http, base, own_machine })
     }
 
     /// The server's URL, without a slash at the end.

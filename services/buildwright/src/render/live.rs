@@ -146,7 +146,7 @@ mod tests {
         let mut live = Live::new();
         live.screen.set_draw_target(ProgressDrawTarget::term_like(Box::new(terminal.clone())));
         let events = story();
-        for until in 1..=8 {
+        for until in 1..=9 {
             live.event(&events[until - 1].0, &progress(&events[..until]));
         }
         live.activity(Work::Task(plan::TaskNumber(1)), "Write b".repeat(40));
@@ -161,7 +161,7 @@ mod tests {
             assert!(screen.contains(expected), "{expected} is missing in\n{screen}");
         }
         assert!(screen.lines().all(|line| line.chars().count() <= usize::from(terminal.width())), "{screen}");
-        live.event(&events[12].0, &progress(&events));
+        live.event(&events[13].0, &progress(&events));
         live.close();
         let screen = terminal.contents();
         assert!(screen.contains("✓ completed") && !screen.contains("0/2"), "{screen}");
