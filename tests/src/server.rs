@@ -94,7 +94,6 @@ impl Server {
     }
 
     /// A request that a test makes itself.
-    #[must_use]
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, self.url(path))
     }
@@ -156,6 +155,12 @@ impl Server {
     #[must_use]
     pub fn workers(&self) -> Vec<Process> {
         workers(self.home.path(), self.pid())
+    }
+
+    /// Rises with every process that it started and that has ended.
+    #[must_use]
+    pub fn pages_of_ended_children(&self) -> u64 {
+        processes::pages_of_ended_children(self.pid())
     }
 
     /// Waits until nothing that it started lives, and returns how long that took.

@@ -4,7 +4,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints what it measured"
 )]
 
 use buildwright_blackbox::{Build, Hands, Launch, ScriptedModel, Server, git, nano_usd};
