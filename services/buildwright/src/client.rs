@@ -31,6 +31,13 @@ pub(crate) struct Client {
     own_machine: bool,
 }
 
+/// What every HTTP client of this process is made from.
+pub(crate) fn http() -> reqwest::ClientBuilder {
+    // Without a TLS provider reqwest panics; this fails only if there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
 impl Client {
     /// A client of the server at a URL. Nothing is sent yet.
     pub(crate) fn new(base: &str) -> Result<Self, ClientError> {
@@ -39,7 +46,7 @@ impl Client {
         let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https"));
         let host = host.ok_or_else(|| ClientError::Address(base.clone()))?;
         let own_machine = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
-        let mut builder = reqwest::Client::builder().connect_timeout(CONNECT);
+        let mut builder = http().connect_timeout(CONNECT);
         if own_machine {
             builder = builder.no_proxy();
         }

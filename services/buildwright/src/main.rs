@@ -53,8 +53,6 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         .with_writer(|| render::logging::LogWriter)
         .with_ansi(colours)
         .init();
-    // Fails only if there is a provider already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(dispatch(cli.global, cli.command))
 }

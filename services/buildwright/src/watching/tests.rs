@@ -38,7 +38,6 @@ fn sent(range: Range<usize>) -> String {
 
 /// A server that sends the story from where it is asked to, and up to a place; there it dies.
 async fn server(until: usize, ends: bool) -> Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
