@@ -29,6 +29,12 @@ impl ScriptedModel {
         self.0.usage()
     }
 
+    /// The prompts that it was sent, one for each request.
+    #[must_use]
+    pub fn prompts(&self) -> Vec<String> {
+        self.0.requests().into_iter().map(|request| request.prompt).collect()
+    }
+
     /// How many requests it was sent.
     #[must_use]
     pub fn requests(&self) -> usize {
