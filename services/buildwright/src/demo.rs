@@ -92,7 +92,8 @@ async fn run(
     if code == ExitCode::SUCCESS {
         let try_it = target
             .map(|target| format!("try it:        sh {}/todo.sh add 'buy milk'\n", target.folder.display()));
-        print(&format!("{}{}", try_it.unwrap_or_default(), next()))?;
+        let unpaid = "nothing was paid: tokens and cost are what the scripted model pretends\n";
+        print(&format!("{unpaid}{}{}", try_it.unwrap_or_default(), next()))?;
     }
     Ok(code)
 }

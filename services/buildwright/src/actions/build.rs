@@ -8,7 +8,7 @@ use crate::{
     cli::{BuildArgs, Global, Output, WatchArgs},
     client::wire,
     interrupts::Interrupts,
-    render::display::display,
+    render::{display::display, text::clean},
     session::{Purpose, Session},
     watching::{OnInterrupt, Watched},
 };
@@ -30,7 +30,7 @@ pub(crate) async fn build(global: &Global, args: BuildArgs) -> anyhow::Result<Ex
         }
     };
     let mut display = display(args.output);
-    display.note(&build.id);
+    display.note(&clean(&build.id));
     let mut carry = Carry {
         global,
         executor: &args.executor,

@@ -1,11 +1,12 @@
 //! Who does the work of an embedded stack.
 
 use super::{DataDir, Options, Parts};
+use bus_local::FolderArtifacts;
 use executor::{
     Shell, Worker, Workshop,
     agent::{Agent, ClaudeAgent, ClaudeSettings, ScriptedAgent},
 };
-use ports::{ArtifactStore, OutputLog};
+use ports::OutputLog;
 use scripted_model::{Engine, Script};
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use supervisor::Supervisor;
@@ -51,7 +52,6 @@ pub(super) async fn worker(
     data_dir: &DataDir,
     parts: &Parts,
     output: Arc<dyn OutputLog>,
-    artifacts: Arc<dyn ArtifactStore>,
     repositories: Arc<Repositories>,
 ) -> anyhow::Result<Arc<dyn Worker>> {
     let workspaces = Workspaces::new(data_dir.workspaces(), HarvestLimits::default()).await?;
@@ -78,7 +78,7 @@ pub(super) async fn worker(
     Ok(Arc::new(Workshop {
         repositories,
         workspaces,
-        artifacts,
+        artifacts: Arc::new(FolderArtifacts::new(data_dir.artifacts())),
         output,
         clock: Arc::clone(&parts.clock),
         agent,

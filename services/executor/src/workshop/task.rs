@@ -54,10 +54,8 @@ impl Workshop {
                 let private = workspace.private();
                 let mut job = job(attempt, &tree, &private, prompt, tools(task.task_type), None);
                 job.model = task.model.as_deref().unwrap_or(job.model);
-                let report = self.agent.run(job, attempt.output, attempt.stop).await;
-                account.usage = report.usage;
-                account.session_id = report.session_id;
-                report.result?.text.chars().take(SUMMARY_CHARS).collect()
+                let answer = attempt.ask(self.agent.as_ref(), job, account).await?;
+                answer.text.chars().take(SUMMARY_CHARS).collect()
             }
         };
         // Committed before the check, so that what a check writes is no result.
