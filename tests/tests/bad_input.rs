@@ -204,6 +204,8 @@ fn bad_orders() -> Vec<(Value, String)> {
         "ext::sh -c touch% /tmp/x",
         "fd::17/foo",
         "../x",
+        "/etc",
+        "file:///etc",
         "ssh://-oProxyCommand=x/y",
         "ssh://git@-x/y",
         "https://user:token@example.com/r.git",

@@ -25,7 +25,10 @@ struct Site {
 impl Site {
     async fn new() -> Self {
         let model = ScriptedModel::start().await;
-        let server = Server::start(Launch::with(Hands::Claude(&model))).await;
+        let server = Server::start(
+            Launch::with(Hands::Claude(&model)).env("BUILDWRIGHT_ALLOW_LOCAL_REPOSITORIES", "true"),
+        )
+        .await;
         Self { model, server }
     }
 

@@ -35,7 +35,7 @@ pub(crate) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Exit
     let mut interrupts = Interrupts::listen()?;
     let data_dir = data_dir(global)?;
     eprintln!("data directory: {}", data_dir.display());
-    let worker = worker::find(&args, &data_dir).await?;
+    let worker = worker::find(&args, &data_dir, &global.data_dir()).await?;
     eprintln!("executor:       {}\n", worker.about);
     let options = Options {
         data_dir: data_dir.clone(),

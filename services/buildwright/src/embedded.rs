@@ -10,7 +10,7 @@ pub(crate) use data_dir::DataDir;
 pub(crate) use hands::{ClaudeChoice, ExecutorChoice};
 
 use crate::adapters::{GitResults, SystemClock, UlidIds};
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use api::{ApiSettings, App};
 use bus_local::{FileOutputLog, LocalOutcomes, LocalQueue, OutputBounds};
 use commands::{Builds, Writers};
@@ -69,11 +69,6 @@ pub(crate) struct Parts {
 
 /// Starts everything; when this returns, the API answers.
 pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
-    ensure!(
-        options.listen.ip().is_loopback(),
-        "{} can be reached from other machines, and there are no API keys yet: listen on 127.0.0.1",
-        options.listen
-    );
     let data_dir = DataDir::open(&options.data_dir)?;
     let store = SqliteStore::open(&data_dir.database(), SqliteOptions::default()).await?;
     let parts = Parts::over(&store);

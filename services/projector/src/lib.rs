@@ -35,7 +35,10 @@ impl Projector {
                 Err(StoreError::Closed) => return,
                 Err(error) => {
                     tracing::error!(%error, "read models fall behind");
-                    tokio::time::sleep(pause).await;
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(pause) => {}
+                    }
                     pause = (pause * 2).min(Duration::from_secs(5));
                     head.mark_changed();
                 }

@@ -10,6 +10,7 @@ use crate::{
     render::print,
     session,
 };
+use api::ApiSettings;
 use std::{net::SocketAddr, process::ExitCode};
 
 pub(crate) async fn up(global: &Global, args: UpArgs) -> anyhow::Result<ExitCode> {
@@ -25,7 +26,10 @@ pub(crate) async fn up(global: &Global, args: UpArgs) -> anyhow::Result<ExitCode
         listen,
         slots: usize::from(args.executor.slots),
         executor: hired.choice,
-        api: session::own_api(),
+        api: ApiSettings {
+            allow_local_repositories: args.allow_local_repositories,
+            ..ApiSettings::default()
+        },
     };
     let mut embedded = Box::pin(embedded::start(options)).await?;
     let git = programs::git_version().await.unwrap_or_else(|| "unknown".to_owned());
