@@ -61,6 +61,9 @@ impl Server {
         assert!(child_ended.is_none(), "it ended: {child_ended:?}\n{}", self.log());
         address.as_str().expect("an address").clone_into(&mut self.address);
         assert_eq!(self.get("/healthz").await.status, 200);
+        // It looks for programs before it greets: no process that it starts after that has to do with its start.
+        let greeting = format!("http://{}", self.address);
+        until(STARTS_WITHIN, "the greeting", || async { self.log().contains(&greeting).then_some(()) }).await;
     }
 
     /// Where its data is.
