@@ -184,6 +184,15 @@ impl Server {
         self.wait_until_nothing_works(CLEARED_WITHIN).await
     }
 
+    /// Takes note that somebody else killed it.
+    ///
+    /// # Panics
+    /// When nobody did.
+    pub fn was_killed(&mut self) {
+        let status = self.child.wait().expect("a child");
+        assert!(!status.success(), "{status}");
+    }
+
     /// Starts it again after its end.
     pub async fn restart(&mut self) {
         self.child = self.launch.spawn(&self.data_dir(), &self.home.path().join("log"));
