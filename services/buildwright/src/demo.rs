@@ -42,7 +42,7 @@ pub(crate) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Exit
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         slots: SLOTS,
         executor: worker.choice.clone(),
-        api: session::own_api(),
+        config: session::own_config(),
     };
     let mut session = Session::of(Box::pin(embedded::start(options)).await?)?;
     let target = Target { folder: args.dir.unwrap_or_else(|| data_dir.join("result")), force: false };

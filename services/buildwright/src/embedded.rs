@@ -10,9 +10,10 @@ pub(crate) use data_dir::DataDir;
 pub(crate) use hands::{ClaudeChoice, ExecutorChoice};
 
 use crate::adapters::{GitResults, SystemClock, UlidIds};
+use crate::config::Config;
 use anyhow::Context as _;
-use api::{ApiSettings, App};
-use bus_local::{FileOutputLog, LocalOutcomes, LocalQueue, OutputBounds};
+use api::App;
+use bus_local::{FileOutputLog, LocalOutcomes, LocalQueue};
 use commands::{Builds, Writers};
 use driver::{Driver, Executors};
 use executor::{Executor, Worker};
@@ -41,8 +42,8 @@ pub(crate) struct Options {
     pub(crate) slots: usize,
     /// Who does the work.
     pub(crate) executor: ExecutorChoice,
-    /// Bounds and defaults of the API.
-    pub(crate) api: ApiSettings,
+    /// Defaults and bounds.
+    pub(crate) config: Config,
 }
 
 /// A running stack.
@@ -72,7 +73,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
     let data_dir = DataDir::open(&options.data_dir)?;
     let store = SqliteStore::open(&data_dir.database(), SqliteOptions::default()).await?;
     let parts = Parts::over(&store);
-    let output = Arc::new(FileOutputLog::new(data_dir.output(), OutputBounds::default()));
+    let output = Arc::new(FileOutputLog::new(data_dir.output(), options.config.output));
     let repositories = repositories(&options, &data_dir).await?;
     let worker =
         hands::worker(&options, &data_dir, &parts, output.clone(), Arc::clone(&repositories)).await?;
@@ -89,7 +90,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         results: Arc::new(GitResults::new(repositories)),
         clock: Arc::clone(&parts.clock),
         ids: Arc::clone(&parts.ids),
-        settings: Arc::new(options.api),
+        settings: Arc::new(options.config.api),
         stop: stop.clone(),
     };
     let projector = Projector::new(Arc::clone(&parts.store), Arc::clone(&parts.read_models));
@@ -118,7 +119,7 @@ async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
 
 async fn repositories(options: &Options, data_dir: &DataDir) -> anyhow::Result<Arc<Repositories>> {
     let git = Git::find("git", crate::settings::search_path()).await.context("git is needed")?;
-    let local = if options.api.allow_local_repositories { Access::Allowed } else { Access::Refused };
+    let local = if options.config.api.allow_local_repositories { Access::Allowed } else { Access::Refused };
     let environment = crate::settings::git_environment();
     let rules = SourceRules { local, environment, ..SourceRules::default() };
     Ok(Arc::new(Repositories::new(git, data_dir.repositories(), rules).await?))

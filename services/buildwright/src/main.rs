@@ -5,6 +5,7 @@ mod adapters;
 mod bench;
 mod cli;
 mod client;
+mod config;
 mod demo;
 mod doctor;
 mod embedded;

@@ -19,8 +19,16 @@ mod timers;
 
 use commands::Builds;
 use ports::{Clock, EventStore, OutcomeBus, ReadModels, TaskQueue};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
+
+/// From something that failed to the next try.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Waits before the next try; cut short when told to stop.
+async fn pause(stop: &CancellationToken) {
+    let _ = tokio::time::timeout(AGAIN, stop.cancelled()).await;
+}
 
 /// Who holds attempts that were running when the driver starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

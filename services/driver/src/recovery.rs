@@ -2,6 +2,8 @@
 
 use crate::{
     Driver, Executors,
+    effects::leave_unreadable,
+    pause,
     timers::{Due, Timers},
 };
 use domain::{
@@ -9,7 +11,7 @@ use domain::{
     build::{Attempt, Command, Phase, Work},
 };
 use ports::{Position, StoreError};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Most builds looked up at once.
@@ -25,9 +27,9 @@ impl Driver {
                 Err(StoreError::Closed) => return None,
                 Err(error) => tracing::error!(%error, "recovery waits for the store"),
             }
-            tokio::select! {
-                () = stop.cancelled() => return None,
-                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            pause(stop).await;
+            if stop.is_cancelled() {
+                return None;
             }
         }
     }
@@ -43,7 +45,7 @@ impl Driver {
         loop {
             let page = self.read_models.open_builds(after, PAGE).await?;
             for &build in &page {
-                self.recover_build(build, timers).await?;
+                leave_unreadable(build, self.recover_build(build, timers).await)?;
             }
             match page.last() {
                 Some(&last) if page.len() == PAGE => after = Some(last),
@@ -67,10 +69,7 @@ impl Driver {
         }
         for (work, attempt, phase) in work {
             match phase {
-                Phase::Scheduled(Some(at)) if at > self.clock.now() => {
-                    timers.arm(Due::Attempt(build, work, attempt), at);
-                }
-                Phase::Scheduled(_) => self.offer(build, work, attempt).await?,
+                Phase::Scheduled(_) => self.offer(build, work, attempt, timers).await?,
                 Phase::Running(_) if self.executors == Executors::InThisProcess => {
                     self.lose(build, work, attempt).await?;
                 }

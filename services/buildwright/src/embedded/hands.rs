@@ -10,7 +10,7 @@ use ports::OutputLog;
 use scripted_model::{Engine, Script};
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use supervisor::Supervisor;
-use workspace::{HarvestLimits, Repositories, Workspaces};
+use workspace::{Repositories, Workspaces};
 
 /// From SIGINT to SIGKILL: the CLI needs about 0.2 s, with a command that ignores the signal 1.6 s; a
 /// cancelled build must be gone within 2 s.
@@ -54,7 +54,7 @@ pub(super) async fn worker(
     output: Arc<dyn OutputLog>,
     repositories: Arc<Repositories>,
 ) -> anyhow::Result<Arc<dyn Worker>> {
-    let workspaces = Workspaces::new(data_dir.workspaces(), HarvestLimits::default()).await?;
+    let workspaces = Workspaces::new(data_dir.workspaces(), options.config.harvest).await?;
     workspaces.remove_all().await?;
     let shell = Shell {
         supervisor: Supervisor::this_binary()?,
@@ -83,7 +83,7 @@ pub(super) async fn worker(
         clock: Arc::clone(&parts.clock),
         agent,
         shell,
-        plan_bounds: options.api.plan_bounds.clone(),
+        plan_bounds: options.config.api.plan_bounds.clone(),
         scratch: data_dir.scratch(),
     }))
 }
