@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, prints what it measured, and its surroundings are real"
 )]
 
+mod accounts;
 mod answer;
 mod binaries;
 mod builds;
@@ -25,6 +26,7 @@ mod plan;
 mod processes;
 mod server;
 
+pub use accounts::assert_accounts_agree;
 pub use answer::Answer;
 pub use binaries::{buildwright, claude};
 pub use builds::Build;
@@ -33,7 +35,7 @@ pub use command_line::{CommandLine, Ran};
 pub use events::{Events, Sse, SseEvent};
 pub use git::git;
 pub use launch::{Hands, Launch};
-pub use model::{ScriptedModel, nano_usd};
+pub use model::ScriptedModel;
 pub use patience::{until, within};
 pub use plan::{Plan, Task, bash, say, scripted, write};
 pub use processes::{Process, mentioning};
