@@ -42,8 +42,11 @@ pub(crate) async fn build(global: &Global, args: BuildArgs) -> anyhow::Result<Ex
         Ok(_) => report(&session, &build.id, target.as_ref(), Telling::Result, args.output).await,
         Err(error) => Err(error),
     };
-    session.close().await;
-    ended
+    // Closing waits for what is being stopped; whoever asks again does not want to.
+    tokio::select! {
+        () = session.close() => ended,
+        () = interrupts.next() => Ok(ExitCode::from(130)),
+    }
 }
 
 pub(crate) async fn watch(global: &Global, args: WatchArgs) -> anyhow::Result<ExitCode> {

@@ -81,10 +81,12 @@ impl Workshop {
         if ended.timed_out {
             return Err(attempt.timed_out());
         }
+        // Where the workspace was is nothing for the build's history.
+        let said = ended.tail().replace(&*tree.to_string_lossy(), ".");
         match ended.code {
             Some(0) => Ok(()),
-            Some(code) => Err(Failure::new(class, format!("`{command}` exited with {code}{}", ended.tail()))),
-            None => Err(Failure::new(class, format!("`{command}` was killed{}", ended.tail()))),
+            Some(code) => Err(Failure::new(class, format!("`{command}` exited with {code}{said}"))),
+            None => Err(Failure::new(class, format!("`{command}` was killed{said}"))),
         }
     }
 
