@@ -1,7 +1,16 @@
 //! SIGKILL at random moments of one build, twenty times.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints what it measured"
+)]
 
-use buildwright_blackbox::{Build, Chance, Events, Hands, Launch, Plan, ScriptedModel, Server, Task, say, write};
+use buildwright_blackbox::{
+    Build, Chance, Events, Hands, Launch, Plan, ScriptedModel, Server, Task, say, write,
+};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 

@@ -28,6 +28,14 @@ const ANSWER: Duration = Duration::from_secs(90);
 pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
+    own_machine: bool,
+}
+
+/// What every HTTP client of this process is made from.
+pub(crate) fn http() -> reqwest::ClientBuilder {
+    // Without a TLS provider reqwest panics; this fails only if there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
 }
 
 impl Client {
@@ -38,12 +46,12 @@ impl Client {
         let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https"));
         let host = host.ok_or_else(|| ClientError::Address(base.clone()))?;
         let own_machine = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
-        let mut builder = reqwest::Client::builder().connect_timeout(CONNECT);
+        let mut builder = http().connect_timeout(CONNECT);
         if own_machine {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|source| ClientError::unreachable(&base, source))?;
-        Ok(Self { http, base })
+        Ok(Self { http, base, own_machine })
     }
 
     /// The server's URL, without a slash at the end.

@@ -35,14 +35,14 @@ pub(crate) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Exit
     let mut interrupts = Interrupts::listen()?;
     let data_dir = data_dir(global)?;
     eprintln!("data directory: {}", data_dir.display());
-    let worker = worker::find(&args, &data_dir).await?;
+    let worker = worker::find(&args, &data_dir, &global.data_dir()).await?;
     eprintln!("executor:       {}\n", worker.about);
     let options = Options {
         data_dir: data_dir.clone(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         slots: SLOTS,
         executor: worker.choice.clone(),
-        api: session::own_api(),
+        config: session::own_config(),
     };
     let mut session = Session::of(Box::pin(embedded::start(options)).await?)?;
     let target = Target { folder: args.dir.unwrap_or_else(|| data_dir.join("result")), force: false };
@@ -92,7 +92,8 @@ async fn run(
     if code == ExitCode::SUCCESS {
         let try_it = target
             .map(|target| format!("try it:        sh {}/todo.sh add 'buy milk'\n", target.folder.display()));
-        print(&format!("{}{}", try_it.unwrap_or_default(), next()))?;
+        let unpaid = "nothing was paid: tokens and cost are what the scripted model pretends\n";
+        print(&format!("{unpaid}{}{}", try_it.unwrap_or_default(), next()))?;
     }
     Ok(code)
 }

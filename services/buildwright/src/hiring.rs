@@ -38,9 +38,11 @@ pub(crate) async fn hire(args: &ExecutorArgs, data_dir: &Path) -> anyhow::Result
         return Ok(Hired { choice: ExecutorChoice::Scripted(Arc::new(script)), about });
     }
     let Some(binary) = find_claude(args.claude.as_deref(), data_dir) else {
-        bail!(
-            "there is no Claude CLI on PATH\n  install it:    {INSTALL}\n  or do without: --executor scripted"
-        );
+        let found = match &args.claude {
+            Some(named) => format!("{} is no program", named.display()),
+            None => "there is no Claude CLI on PATH".to_owned(),
+        };
+        bail!("{found}\n  install it:    {INSTALL}\n  or do without: --executor scripted");
     };
     let version = claude_cli::version(&binary).await.context("the Claude CLI does not work")?;
     let Some(credential) = settings::credential() else {

@@ -5,6 +5,7 @@ mod adapters;
 mod bench;
 mod cli;
 mod client;
+mod config;
 mod demo;
 mod doctor;
 mod embedded;
@@ -19,7 +20,10 @@ mod watching;
 use clap::Parser as _;
 use cli::{Cli, Command, Global};
 use client::ClientError;
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
 use tracing_subscriber::EnvFilter;
 
 /// The request or the command line is not valid; what clap uses, too.
@@ -44,9 +48,12 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     let usual = if matches!(cli.command, Command::Up(_)) { "info" } else { "warn" };
     let filter = cli.global.log.as_deref().unwrap_or(usual);
     let filter = EnvFilter::try_new(filter).map_err(|error| actions::Usage(format!("--log: {error}")))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
-    // Fails only if there is a provider already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let colours = io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| render::logging::LogWriter)
+        .with_ansi(colours)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(dispatch(cli.global, cli.command))
 }
@@ -65,7 +72,8 @@ async fn dispatch(global: Global, command: Command) -> anyhow::Result<ExitCode> 
         Command::Bench(args) => Box::pin(actions::bench::bench(args)).await,
         Command::ScriptedModel(args) => Box::pin(actions::scripted_model::serve(&global, args)).await,
         Command::Openapi => {
-            render::print(&actions::json(&api::openapi())?)?;
+            // As a value its names are in order, as in the committed document.
+            render::print(&actions::json(&serde_json::to_value(api::openapi())?)?)?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod activity;
 pub(crate) mod amounts;
 pub(crate) mod display;
 mod live;
+pub(crate) mod logging;
 mod plain;
 pub(crate) mod progress;
 pub(crate) mod sentence;

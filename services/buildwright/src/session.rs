@@ -3,11 +3,11 @@
 use crate::{
     cli::{ExecutorArgs, Global},
     client::Client,
+    config::Config,
     embedded::{self, Embedded, ExecutorChoice, Options},
     hiring,
 };
 use anyhow::Context as _;
-use api::ApiSettings;
 use serde::Deserialize;
 use std::{
     net::SocketAddr,
@@ -99,9 +99,11 @@ pub(crate) async fn running(data_dir: &Path) -> Option<Client> {
     Some(client)
 }
 
-/// Bounds of the API of a stack that only the owner of the machine reaches.
-pub(crate) fn own_api() -> ApiSettings {
-    ApiSettings { allow_local_repositories: true, ..ApiSettings::default() }
+/// Settings of a stack that a command starts for itself: it may use the disk of whoever runs it.
+pub(crate) fn own_config() -> Config {
+    let mut config = Config::default();
+    config.api.allow_local_repositories = true;
+    config
 }
 
 async fn start(data_dir: &Path, purpose: Purpose<'_>) -> anyhow::Result<Embedded> {
@@ -121,7 +123,7 @@ async fn start(data_dir: &Path, purpose: Purpose<'_>) -> anyhow::Result<Embedded
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         slots,
         executor,
-        api: own_api(),
+        config: own_config(),
     };
     embedded::start(options).await.context("no server runs on the data directory, and none could be started")
 }

@@ -189,3 +189,6 @@ async fn tell(mut output: Follow, work: Work, activities: mpsc::Sender<(Work, St
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,8 @@
 //! Follows the log: effects happen only after the events that ask for them are stored.
 
 use crate::{
-    AGAIN, Driver,
+    AGAIN, Driver, Pause,
     orders::{Waiting, waiting},
-    pause,
     timers::{Due, Timers},
 };
 use commands::ExecuteError;
@@ -30,6 +29,7 @@ impl Driver {
     pub(crate) async fn follow_events(&self, from: Position, timers: &Timers, stop: &CancellationToken) {
         let mut head = self.store.head();
         let mut at = from;
+        let mut pause = Pause::FIRST;
         loop {
             head.borrow_and_update();
             if let Err(error) = self.effects_after(&mut at, timers).await {
@@ -37,8 +37,10 @@ impl Driver {
                     return;
                 }
                 tracing::error!(%error, "effects wait for the store");
-                pause(stop).await;
+                pause.wait(stop).await;
                 head.mark_changed();
+            } else {
+                pause = Pause::FIRST;
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -117,12 +119,13 @@ impl Driver {
                 () = stop.cancelled() => return,
                 due = due.recv() => match due { Some(due) => due, None => return },
             };
+            let mut pause = Pause::FIRST;
             while let Err(error) = self.meet(due, timers).await {
                 if stop.is_cancelled() || matches!(error, StoreError::Closed) {
                     return;
                 }
                 tracing::error!(%error, "a timer waits for the store");
-                pause(stop).await;
+                pause.wait(stop).await;
             }
         }
     }

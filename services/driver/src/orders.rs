@@ -33,7 +33,9 @@ pub(crate) fn waiting(
         return Some(Waiting::Until(at));
     }
     let kind = match work {
-        Work::Plan => WorkKind::Plan { previous_failure: None },
+        Work::Plan => WorkKind::Plan {
+            previous_failure: build.planning_failure.as_ref().map(|failure| failure.message.clone()),
+        },
         Work::Task(number) => task(build, number)?,
         Work::Merge => {
             WorkKind::Merge { inputs: build.plan.as_ref()?.sinks().filter_map(|n| input(build, n)).collect() }

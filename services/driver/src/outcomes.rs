@@ -1,6 +1,6 @@
 //! From what executors report to commands. A report is never dropped because the store is away for a while.
 
-use crate::{Driver, pause};
+use crate::{Driver, Pause};
 use commands::ExecuteError;
 use domain::{
     BuildId,
@@ -67,6 +67,7 @@ impl Driver {
         mut answer: Result<commands::Executed, ExecuteError>,
         stop: &CancellationToken,
     ) {
+        let mut pause = Pause::FIRST;
         loop {
             match answer {
                 Ok(_) => return,
@@ -90,7 +91,7 @@ impl Driver {
                 }
                 Err(error) => {
                     tracing::error!(build.id = %build, %work, %attempt, %error, "a report waits for the store");
-                    pause(stop).await;
+                    pause.wait(stop).await;
                 }
             }
             answer = self.builds.execute(build, Arc::clone(&actor), command.clone()).await;

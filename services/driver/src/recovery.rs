@@ -1,9 +1,8 @@
 //! At start: what was open is offered again, and what nobody holds any more is declared lost.
 
 use crate::{
-    Driver, Executors,
+    Driver, Executors, Pause,
     effects::leave_unreadable,
-    pause,
     timers::{Due, Timers},
 };
 use domain::{
@@ -21,13 +20,14 @@ impl Driver {
     /// Sees to every open build and returns the position from which the log must be followed. `None` when
     /// told to stop before it was done.
     pub(crate) async fn recover(&self, timers: &Timers, stop: &CancellationToken) -> Option<Position> {
+        let mut pause = Pause::FIRST;
         loop {
             match self.try_recover(timers, stop).await {
                 Ok(from) => return Some(from),
                 Err(StoreError::Closed) => return None,
                 Err(error) => tracing::error!(%error, "recovery waits for the store"),
             }
-            pause(stop).await;
+            pause.wait(stop).await;
             if stop.is_cancelled() {
                 return None;
             }

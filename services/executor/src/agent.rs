@@ -44,8 +44,6 @@ pub struct Job<'a> {
     pub session: u128,
     /// How long it may take.
     pub timeout: Duration,
-    /// The limit of the attempt, of which that is what is left: for people.
-    pub limit: Duration,
 }
 
 /// What an agent answered.
@@ -55,6 +53,8 @@ pub struct Answer {
     pub text: String,
     /// Its answer as data, where a schema was given.
     pub data: Option<Value>,
+    /// Why the data it offered last did not obey the schema, if it offered such.
+    pub refused: Option<String>,
 }
 
 /// How a run ended.

@@ -25,7 +25,7 @@ impl Projector {
     }
 
     /// Folds what comes, until told to stop. A failing store is tried again.
-    pub async fn run(&self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken) {
         let mut head = self.store.head();
         let mut pause = Duration::from_millis(50);
         loop {

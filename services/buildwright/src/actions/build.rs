@@ -8,7 +8,7 @@ use crate::{
     cli::{BuildArgs, Global, Output, WatchArgs},
     client::wire,
     interrupts::Interrupts,
-    render::display::display,
+    render::{display::display, text::clean},
     session::{Purpose, Session},
     watching::{OnInterrupt, Watched},
 };
@@ -30,7 +30,7 @@ pub(crate) async fn build(global: &Global, args: BuildArgs) -> anyhow::Result<Ex
         }
     };
     let mut display = display(args.output);
-    display.note(&build.id);
+    display.note(&clean(&build.id));
     let mut carry = Carry {
         global,
         executor: &args.executor,
@@ -42,8 +42,11 @@ pub(crate) async fn build(global: &Global, args: BuildArgs) -> anyhow::Result<Ex
         Ok(_) => report(&session, &build.id, target.as_ref(), Telling::Result, args.output).await,
         Err(error) => Err(error),
     };
-    session.close().await;
-    ended
+    // Closing waits for what is being stopped; whoever asks again does not want to.
+    tokio::select! {
+        () = session.close() => ended,
+        () = interrupts.next() => Ok(ExitCode::from(130)),
+    }
 }
 
 pub(crate) async fn watch(global: &Global, args: WatchArgs) -> anyhow::Result<ExitCode> {

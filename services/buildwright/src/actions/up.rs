@@ -3,6 +3,7 @@
 use super::Usage;
 use crate::{
     cli::{Global, SERVER_PORT, UpArgs},
+    config::Config,
     embedded::{self, Options},
     hiring,
     interrupts::Interrupts,
@@ -14,19 +15,16 @@ use std::{net::SocketAddr, process::ExitCode};
 
 pub(crate) async fn up(global: &Global, args: UpArgs) -> anyhow::Result<ExitCode> {
     let listen = checked(global.listen(SERVER_PORT))?;
+    let mut config = Config::read(args.config.as_deref())?;
+    config.api.allow_local_repositories |= args.allow_local_repositories;
     let data_dir = global.data_dir();
     if let Some(server) = session::running(&data_dir).await {
         anyhow::bail!("a server runs on {} already: {}", data_dir.display(), server.base());
     }
     let mut interrupts = Interrupts::listen()?;
     let hired = hiring::hire(&args.executor, &data_dir).await?;
-    let options = Options {
-        data_dir,
-        listen,
-        slots: usize::from(args.executor.slots),
-        executor: hired.choice,
-        api: session::own_api(),
-    };
+    let options =
+        Options { data_dir, listen, slots: usize::from(args.executor.slots), executor: hired.choice, config };
     let mut embedded = Box::pin(embedded::start(options)).await?;
     let git = programs::git_version().await.unwrap_or_else(|| "unknown".to_owned());
     let base = format!("http://{}", embedded.address());

@@ -56,6 +56,12 @@ login of your own Claude CLI. Builds that an earlier server left are taken up ag
 pub(crate) struct UpArgs {
     #[command(flatten)]
     pub(crate) executor: ExecutorArgs,
+    /// Defaults and bounds, as TOML; config.example.toml lists them all
+    #[arg(long, value_name = "FILE", env = "BUILDWRIGHT_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Let builds start from repositories on this machine's disk, whoever asks for them
+    #[arg(long, env = "BUILDWRIGHT_ALLOW_LOCAL_REPOSITORIES", hide_env_values = true)]
+    pub(crate) allow_local_repositories: bool,
 }
 
 /// `demo`.

@@ -12,6 +12,8 @@ use tokio::time::{Instant, timeout};
 const QUIET: Duration = Duration::from_secs(50);
 /// A server that does not come back within this time is gone.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same on this machine, where nothing lies in between, and another server may take its place.
+const PATIENCE_WITH_OUR_OWN: Duration = Duration::from_secs(2);
 /// Waits between attempts to come back.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -75,9 +77,10 @@ impl Follow {
     fn lose(&mut self, error: ClientError) -> Result<(), ClientError> {
         self.connection = None;
         self.parser = Parser::default();
+        let patience = if self.client.own_machine { PATIENCE_WITH_OUR_OWN } else { PATIENCE };
         let now = Instant::now();
         let lost = self.lost.get_or_insert(Lost { since: now, wait: FIRST_WAIT, retry_at: now });
-        if !error.may_pass() || now.duration_since(lost.since) > PATIENCE {
+        if !error.may_pass() || now.duration_since(lost.since) > patience {
             return Err(error);
         }
         lost.retry_at = now + lost.wait;

@@ -4,7 +4,7 @@ use crate::{
     cli::{DemoArgs, ExecutorKind},
     embedded::{ClaudeChoice, ExecutorChoice},
     hiring::{INSTALL, claude_home, find_claude},
-    programs, settings,
+    programs,
 };
 use anyhow::{Context as _, bail};
 use claude_cli::{Credential, PINNED_VERSION};
@@ -31,12 +31,13 @@ impl Worker {
     }
 }
 
-/// Finds or installs the CLI, unless the script was asked for. Without one, says so and takes the script.
-pub(super) async fn find(args: &DemoArgs, data_dir: &Path) -> anyhow::Result<Worker> {
+/// Finds the CLI, or installs it into a data directory that lasts, unless the script was asked for. Without
+/// one, says so and takes the script.
+pub(super) async fn find(args: &DemoArgs, data_dir: &Path, lasting: &Path) -> anyhow::Result<Worker> {
     if args.executor == Some(ExecutorKind::Scripted) {
         return Ok(scripted("the built-in scripted executor".to_owned()));
     }
-    match find_or_install(args.claude.as_deref(), data_dir).await {
+    match find_or_install(args.claude.as_deref(), data_dir, lasting).await {
         Ok((binary, version)) => claude(binary, &version).await,
         Err(error) if args.executor.is_none() && args.claude.is_none() => {
             Ok(scripted(format!("the built-in scripted executor, because there is no Claude CLI: {error:#}")))
@@ -60,7 +61,11 @@ async fn claude(binary: PathBuf, version: &str) -> anyhow::Result<Worker> {
     Ok(Worker { choice, about, model: Some(model) })
 }
 
-async fn find_or_install(named: Option<&Path>, data_dir: &Path) -> anyhow::Result<(PathBuf, String)> {
+async fn find_or_install(
+    named: Option<&Path>,
+    data_dir: &Path,
+    lasting: &Path,
+) -> anyhow::Result<(PathBuf, String)> {
     if let Some(binary) = find_claude(named, data_dir) {
         match claude_cli::version(&binary).await {
             Ok(version) => return Ok((binary, version)),
@@ -72,8 +77,7 @@ async fn find_or_install(named: Option<&Path>, data_dir: &Path) -> anyhow::Resul
     }
     let npm = programs::find("npm")
         .with_context(|| format!("it is not on PATH, and neither is npm, which installs it ({INSTALL})"))?;
-    // Where every later command finds it, and not in a data directory that is thrown away.
-    let home = claude_home(&settings::default_data_dir());
+    let home = claude_home(lasting);
     eprintln!("installing the Claude CLI {PINNED_VERSION} into {} (about 80 MB)", home.display());
     let binary = claude_cli::install_pinned(&home, &npm).await?;
     Ok((binary, PINNED_VERSION.to_owned()))

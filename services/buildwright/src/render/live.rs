@@ -3,6 +3,7 @@
 use super::{
     amounts,
     display::Display,
+    logging,
     progress::{Progress, Stage},
     sentence::sentence,
     text::{clean, cut},
@@ -60,7 +61,13 @@ impl Live {
     }
 
     fn show_head(&self, progress: &Progress) {
-        self.head.set_length(progress.tasks.len() as u64);
+        let total = progress.tasks.len() as u64;
+        if total > 0 && self.head.length() != Some(total) {
+            self.head.set_style(style(
+                "{spinner:.cyan} [{bar:24.green/dim}] {pos}/{len} tasks  {elapsed}  {wide_msg}",
+            ));
+        }
+        self.head.set_length(total);
         self.head.set_position(progress.completed as u64);
         let stage = match progress.stage {
             Stage::Waiting => "waiting",
@@ -119,6 +126,7 @@ impl Display for Live {
         }
         self.head.finish_and_clear();
         let _ = self.screen.clear();
+        logging::through(None);
     }
 }
 
@@ -146,7 +154,7 @@ mod tests {
         let mut live = Live::new();
         live.screen.set_draw_target(ProgressDrawTarget::term_like(Box::new(terminal.clone())));
         let events = story();
-        for until in 1..=8 {
+        for until in 1..=9 {
             live.event(&events[until - 1].0, &progress(&events[..until]));
         }
         live.activity(Work::Task(plan::TaskNumber(1)), "Write b".repeat(40));
@@ -161,7 +169,7 @@ mod tests {
             assert!(screen.contains(expected), "{expected} is missing in\n{screen}");
         }
         assert!(screen.lines().all(|line| line.chars().count() <= usize::from(terminal.width())), "{screen}");
-        live.event(&events[12].0, &progress(&events));
+        live.event(&events[13].0, &progress(&events));
         live.close();
         let screen = terminal.contents();
         assert!(screen.contains("✓ completed") && !screen.contains("0/2"), "{screen}");

@@ -54,6 +54,6 @@ mod tests {
         let text = String::from_utf8(plain.out).unwrap();
         assert!(text.contains("[1/2] ✓ store: Keep it (0.9s, 1 file)  $0.0014\n"), "{text}");
         assert!(!text.contains('\u{1b}'));
-        assert_eq!(text.lines().count(), 10);
+        assert_eq!(text.lines().count(), 11);
     }
 }

@@ -91,6 +91,7 @@ mod tests {
     #[test]
     fn a_build_is_told_in_sentences() {
         let expected = [
+            "accepted: A list. A short one.",
             "planning",
             "✓ a plan of 2 tasks",
             "store: begun",

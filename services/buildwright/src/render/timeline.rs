@@ -71,10 +71,10 @@ mod tests {
         let expected = [
             "                     0s                                      2.0s",
             "plan                 ███████████                                  0.4s",
-            "store                           ████████████████████              0.8s",
+            "store                           ███████████████████               0.8s",
             "view                            ▒▒▒▒▒▒▒▒                          0.3s",
-            "view (try 2)                            ██████████████████████    0.9s",
-            "merge                                                          ██ 0.1s",
+            "view (try 2)                             █████████████████████    0.9s",
+            "merge                                                         ███ 0.1s",
             "                     up to 2 at the same time",
         ];
         assert_eq!(lines, expected, "\n{}", lines.join("\n"));
@@ -83,6 +83,6 @@ mod tests {
     #[test]
     fn a_build_without_attempts_has_no_timeline() {
         assert!(timeline(&Progress::default()).is_empty());
-        assert!(timeline(&progress(&story()[..2])).is_empty());
+        assert!(timeline(&progress(&story()[..3])).is_empty());
     }
 }

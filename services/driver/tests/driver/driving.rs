@@ -125,6 +125,13 @@ async fn the_next_attempt_is_told_why_the_last_one_failed() {
     assert_eq!(second.order().attempt, Attempt(2));
     let WorkKind::Task { previous_failure, .. } = &second.order().kind else { panic!("a task") };
     assert_eq!(previous_failure.as_deref(), Some("the check said no"));
+
+    process.give(build(2), submit(None)).await;
+    let first = process.take().await;
+    process.carry_out(first, failure(FailureClass::InvalidPlan, "the plan is a circle")).await;
+    let second = process.take().await;
+    let WorkKind::Plan { previous_failure } = &second.order().kind else { panic!("planning") };
+    assert_eq!(previous_failure.as_deref(), Some("the plan is a circle"));
     process.end().await;
 }
 

@@ -115,11 +115,16 @@ failures! {
 
 fn git_class(error: &GitError) -> FailureClass {
     match error {
-        GitError::Failed { stderr, .. } if stderr.contains("No space left on device") => {
-            FailureClass::Resource
-        }
+        GitError::Failed { stderr, .. } if cannot_write(stderr) => FailureClass::Resource,
         _ => FailureClass::Crashed,
     }
+}
+
+/// Git says so in several ways; not all of them give the system's reason.
+fn cannot_write(stderr: &str) -> bool {
+    ["No space left on device", "Disk quota exceeded", "unable to write", "write error", "Out of memory"]
+        .iter()
+        .any(|words| stderr.contains(words))
 }
 
 #[cfg(test)]

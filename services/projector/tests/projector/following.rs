@@ -13,7 +13,7 @@ impl Running {
     fn start(scene: &Scene) -> Self {
         let (projector, stop) = (scene.projector(), CancellationToken::new());
         let token = stop.clone();
-        Self { stop, projector: tokio::spawn(async move { projector.run(token).await }) }
+        Self { stop, projector: tokio::spawn(projector.run(token)) }
     }
 
     async fn stop(self) {

@@ -30,7 +30,12 @@ pub(crate) fn story() -> Vec<(BuildEvent, DateTime<Utc>)> {
         json!({ "task": task, "attempt": attempt, "commit": commit, "filesChanged": 1, "usage": usage(),
             "durationMs": 900 })
     };
+    let limits =
+        json!({ "taskTimeoutSeconds": 60, "buildTimeoutSeconds": 900, "maxParallel": 5, "maxAttempts": 2 });
+    let order =
+        json!({ "prompt": "A list.\nA short one.", "project": "list", "model": "sonnet", "limits": limits });
     let steps = [
+        ("build_submitted", 0, order),
         ("planning_scheduled", 0, json!({ "attempt": 1 })),
         ("planning_started", 10, json!({ "attempt": 1, "executor": "local" })),
         (
@@ -73,7 +78,7 @@ pub(crate) fn progress(events: &[(BuildEvent, DateTime<Utc>)]) -> Progress {
 
 #[test]
 fn in_the_middle_what_runs_is_known() {
-    let now = progress(&story()[..8]);
+    let now = progress(&story()[..9]);
     assert_eq!(now.stage, Stage::Tasks);
     assert_eq!((now.completed, now.tasks.len()), (0, 2));
     let running: Vec<_> =
@@ -104,7 +109,7 @@ fn at_the_end_every_attempt_and_every_token_is_counted() {
 #[test]
 fn what_ran_when_the_build_was_cancelled_went_nowhere() {
     let mut events = story();
-    events.truncate(8);
+    events.truncate(9);
     events.push((event("build_cancelled", 1_000, json!({})), at(1_000)));
     let end = progress(&events);
     assert_eq!(end.stage, Stage::Cancelled);
