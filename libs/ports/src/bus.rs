@@ -1,6 +1,6 @@
 //! The bus between driver and executors: a rebuildable index of what may be taken up, never the truth.
 
-use crate::{ArtifactKey, StoreError};
+use crate::ArtifactKey;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
@@ -117,12 +117,6 @@ pub enum BusError {
     /// It is shutting down.
     #[error("the bus is closed")]
     Closed,
-}
-
-impl From<BusError> for StoreError {
-    fn from(error: BusError) -> Self {
-        Self::Unavailable(Box::new(error))
-    }
 }
 
 /// An order that was taken and not yet settled. Dropping it unsettled gives it back.

@@ -1,6 +1,7 @@
 //! What an attempt starts from.
 
 use super::{Attempt, Workshop, failures::Step, segment};
+use domain::{Failure, FailureClass};
 use names::{BranchName, Commit, RefName};
 use ports::{ArtifactError, ArtifactKey, TaskInput};
 use tempfile::TempDir;
@@ -40,7 +41,10 @@ impl Workshop {
             other => other?,
         }
         let text = tokio::fs::read_to_string(&file).await?;
-        Ok(text.trim().parse().ok())
+        // Going on from another base would make the tasks of the build disagree.
+        let unreadable =
+            |_| Failure::new(FailureClass::Internal, "what the build starts from is not readable");
+        Ok(Some(text.trim().parse().map_err(unreadable)?))
     }
 
     /// The merge of what the attempt builds on; the base, if that is nothing.
