@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::{sync::Notify, task::JoinHandle};
 
 /// Most bytes that wait to be written; what comes on top is dropped and counted.
-const MOST_WAITING: usize = 8 << 20;
+const MOST_WAITING: usize = 4 << 20;
+/// What a line takes beside its text: itself, and what the allocator keeps of a small text.
+const LINE_BYTES: usize = size_of::<Line>() + 32;
 
 type Line = (OutputStream, DateTime<Utc>, String);
 
@@ -59,7 +61,7 @@ impl Output {
         let text = text.into();
         let mut waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         // Empty lines take memory, too.
-        let bytes = size_of::<Line>() + text.len();
+        let bytes = LINE_BYTES + text.len();
         if waiting.bytes + bytes > MOST_WAITING {
             waiting.dropped += 1;
             return;
