@@ -105,4 +105,6 @@ async fn sixty_four_writers_in_four_processes_with_aborts_and_three_readers_lose
         sum(|tally| tally.unavailable)
     );
     assert!(sum(|tally| tally.conflicts) > 0, "nobody raced");
+    // To be in each other's way is no failure, and a session that ended is made again.
+    assert!(sum(|tally| tally.unavailable) * 100 < sum(|tally| tally.told_stored), "{tallies:?}");
 }

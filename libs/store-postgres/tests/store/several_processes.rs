@@ -19,6 +19,12 @@ async fn hears_of(store: &PostgresStore, position: u64) -> Duration {
     began.elapsed()
 }
 
+/// Hears what it is told, and asks only when it has reason to doubt.
+fn never_asks() -> PostgresOptions {
+    let never = Duration::from_secs(3600);
+    PostgresOptions { poll_idle: never, poll_busy: never, ..PostgresOptions::default() }
+}
+
 async fn another(scene: &Scene, options: PostgresOptions) -> PostgresStore {
     PostgresStore::open(&scene.url, options).await.expect("a store")
 }
@@ -26,8 +32,7 @@ async fn another(scene: &Scene, options: PostgresOptions) -> PostgresStore {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_hears_of_anothers_events_without_asking() {
     let scene = Scene::empty().await;
-    let never_asks = PostgresOptions { poll_idle: Duration::from_secs(3600), ..PostgresOptions::default() };
-    let other = another(&scene, never_asks).await;
+    let other = another(&scene, never_asks()).await;
     for version in 0..50 {
         scene.store.append(append(stream(1), version, 1)).await.expect("appended");
         hears_of(&other, version + 1).await;
@@ -59,8 +64,7 @@ async fn a_process_that_cannot_listen_asks_and_asks_sooner_while_there_is_news()
 async fn a_listener_that_was_dropped_comes_back_and_asks_what_it_missed() {
     let server = Server::new(Disk::Lazy);
     let url = server.database();
-    let never_asks = PostgresOptions { poll_idle: Duration::from_secs(3600), ..PostgresOptions::default() };
-    let other = PostgresStore::open(&url, never_asks).await.expect("a store");
+    let other = PostgresStore::open(&url, never_asks()).await.expect("a store");
     let store = open(&url).await;
     store.append(append(stream(1), 0, 1)).await.expect("appended");
     hears_of(&other, 1).await;
