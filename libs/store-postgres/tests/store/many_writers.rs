@@ -10,8 +10,7 @@ use testkit::postgres::{Disk, Server};
 use tokio::time::sleep;
 
 const WRITERS: u64 = 64;
-/// How many events are written altogether: more than the default of 40,000 if this names more. 200,000 take
-/// minutes without optimisation.
+/// Names how many events are written altogether, if not 40,000. 200,000 take about a minute.
 const EVENTS: &str = "BUILDWRIGHT_TEST_EVENTS";
 
 #[expect(clippy::disallowed_methods, reason = "how thorough a test is, is the tester's choice")]

@@ -1,7 +1,7 @@
 //! How many single-event appends a second the store takes, by how many wait at the same time and in how many
 //! processes (stores), and how fast the log is read back.
 //!
-//! `cargo run --release -p buildwright-store-postgres --example append_rate [URL]`
+//! `cargo run --release -p buildwright-store-postgres --example postgres_append_rate [URL]`
 //!
 //! Without a URL it starts a server of its own, with the default settings and `fsync`.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
