@@ -73,13 +73,9 @@ pub(crate) fn claude_home(data_dir: &Path) -> PathBuf {
     data_dir.join("tools").join(format!("claude-{PINNED_VERSION}"))
 }
 
-/// Where CLIs of ours may be: in the data directory, in the usual one, and where the tests of a checkout
-/// install theirs, beside the folder of this program.
-fn homes(data_dir: &Path) -> Vec<PathBuf> {
-    let mut homes = vec![claude_home(data_dir), claude_home(&settings::default_data_dir())];
-    let program = std::env::current_exe().ok();
-    homes.extend(program.as_deref().and_then(Path::parent).and_then(Path::parent).map(claude_home));
-    homes
+/// Where CLIs of ours may be: in the data directory, and in the usual one.
+fn homes(data_dir: &Path) -> [PathBuf; 2] {
+    [claude_home(data_dir), claude_home(&settings::default_data_dir())]
 }
 
 /// What a credential is, without saying it.
