@@ -3,7 +3,7 @@ use domain::{
     BuildId,
     build::{Attempt, Work},
 };
-use ports::{BusError, Lease, TaskQueue, WorkOrder};
+use ports::{BusError, Lease, Offered, TaskQueue, WorkOrder};
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -159,7 +159,7 @@ impl Orders {
 
 #[async_trait]
 impl TaskQueue for LocalQueue {
-    async fn offer(&self, order: WorkOrder) -> Result<(), BusError> {
+    async fn offer(&self, order: WorkOrder) -> Result<Offered, BusError> {
         let mut orders = self.shared.orders();
         if orders.closed {
             return Err(BusError::Closed);
@@ -169,8 +169,10 @@ impl TaskQueue for LocalQueue {
         }
         if orders.offer(order) {
             self.shared.offered.notify_one();
+            Ok(Offered::New)
+        } else {
+            Ok(Offered::Duplicate)
         }
-        Ok(())
     }
 
     async fn take(&self) -> Result<Box<dyn Lease>, BusError> {
@@ -212,6 +214,7 @@ struct LocalLease {
     shared: Arc<Shared>,
 }
 
+#[async_trait]
 impl Lease for LocalLease {
     fn order(&self) -> &WorkOrder {
         &self.order
@@ -221,7 +224,12 @@ impl Lease for LocalLease {
         self.revoked.clone()
     }
 
-    fn settle(mut self: Box<Self>) {
+    /// Never: whoever could hold it now is this very process.
+    fn is_lost(&self) -> bool {
+        false
+    }
+
+    async fn settle(mut self: Box<Self>) {
         self.settled = true;
     }
 }

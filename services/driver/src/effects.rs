@@ -88,10 +88,11 @@ impl Driver {
         let order = self.builds.read(build, |loaded| order(build, loaded, work, attempt)).await?;
         match order.flatten() {
             None => Ok(()),
-            Some(order) => self.queue.offer(order).await.map_err(|error| match error {
-                BusError::Closed => StoreError::Closed,
-                error @ BusError::Unavailable(_) => error.into(),
-            }),
+            Some(order) => match self.queue.offer(order).await {
+                Ok(_) => Ok(()),
+                Err(BusError::Closed) => Err(StoreError::Closed),
+                Err(error) => Err(error.into()),
+            },
         }
     }
 

@@ -28,7 +28,7 @@ fn name(lease: &dyn Lease) -> String {
 async fn next(queue: &LocalQueue) -> String {
     let lease = take(queue).await;
     let name = name(&*lease);
-    lease.settle();
+    lease.settle().await;
     name
 }
 
@@ -55,7 +55,7 @@ async fn an_attempt_is_offered_once_while_it_waits_or_is_held() {
     assert_eq!(queue.waiting(), 3);
 
     // Once settled it is forgotten, so it may be offered again.
-    lease.settle();
+    lease.settle().await;
     queue.offer(order(1, Work::Plan, 1)).await.expect("taken");
     assert_eq!(queue.waiting(), 4);
 }
@@ -129,7 +129,7 @@ async fn an_old_lease_of_a_forgotten_build_does_not_touch_a_new_order() {
     queue.offer(order(1, Work::Plan, 1)).await.expect("taken");
     let new = take(&queue).await;
 
-    old.settle();
+    old.settle().await;
     queue.offer(order(1, Work::Plan, 1)).await.expect("dropped: the new lease stands");
     assert_eq!(queue.waiting(), 0);
     drop(new);
@@ -157,7 +157,7 @@ async fn a_full_queue_refuses_until_something_is_taken() {
         queue.offer(order(1, task(n), 1)).await.expect("taken");
     }
     assert!(matches!(queue.offer(order(1, task(2), 1)).await, Err(BusError::Unavailable(_))));
-    take(&queue).await.settle();
+    take(&queue).await.settle().await;
     queue.offer(order(1, task(2), 1)).await.expect("taken");
 }
 
@@ -196,7 +196,7 @@ async fn many_takers_share_tens_of_thousands_of_orders_without_loss() {
                     drop(lease);
                     tokio::task::yield_now().await;
                 } else {
-                    lease.settle();
+                    lease.settle().await;
                     settled.push(number.0);
                     count.fetch_add(1, Ordering::Relaxed);
                 }
