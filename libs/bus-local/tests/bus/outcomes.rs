@@ -1,9 +1,9 @@
-use crate::scene::*;
 use buildwright_bus_local::LocalOutcomes;
 use domain::build::{Attempt, Work};
 use futures::{FutureExt, future::join_all};
 use ports::{BusError, ExecutorName, OutcomeBus, OutcomeReport, Received};
 use std::sync::Arc;
+use testkit::bus::{build, soon};
 
 fn started(of: u64, attempt: u32) -> OutcomeReport {
     let executor = ExecutorName("executor-1".into());
