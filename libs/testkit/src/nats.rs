@@ -24,7 +24,8 @@ const FETCHED: &str = "tools/nats-server-2.15.1/bin/nats-server";
 const WATCHED: &str = r#"program=$1; shift
 "$program" "$@" </dev/null & echo $!
 cat >/dev/null
-kill -KILL $!"#;
+kill -KILL $!
+wait $!"#;
 
 /// A nats-server. It ends with this value, and with the process.
 #[derive(Debug)]
