@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `queue` | work orders that wait for an executor |
-//! | `outcomes` | reports of executors, and what they must stop |
+//! | `outcomes` | reports of executors |
 //! | `output` | lines of output, one file for each piece of work |
 //! | `artifacts` | bundles in a folder |
 

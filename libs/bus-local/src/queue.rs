@@ -3,9 +3,9 @@ use domain::{
     BuildId,
     build::{Attempt, Work},
 };
-use ports::{BusError, Lease, TaskQueue, WorkOrder};
+use ports::{BusError, Lease, Offered, TaskQueue, WorkOrder};
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::Notify;
@@ -87,16 +87,16 @@ impl Orders {
         (order.work, order.attempt)
     }
 
-    fn offer(&mut self, order: WorkOrder) -> bool {
-        match self.places.entry(order.build).or_default().entry(Self::key(&order)) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(place) => {
-                place.insert(Place::Waiting(self.next_key));
-                self.waiting.insert(self.next_key, order);
-                self.next_key += 1;
-                true
-            }
-        }
+    /// Whether the attempt waits or is held.
+    fn has(&self, order: &WorkOrder) -> bool {
+        self.places.get(&order.build).is_some_and(|of_build| of_build.contains_key(&Self::key(order)))
+    }
+
+    fn add(&mut self, order: WorkOrder) {
+        let place = Place::Waiting(self.next_key);
+        self.places.entry(order.build).or_default().insert(Self::key(&order), place);
+        self.waiting.insert(self.next_key, order);
+        self.next_key += 1;
     }
 
     fn take(&mut self) -> Option<(WorkOrder, u64, CancellationToken)> {
@@ -159,18 +159,20 @@ impl Orders {
 
 #[async_trait]
 impl TaskQueue for LocalQueue {
-    async fn offer(&self, order: WorkOrder) -> Result<(), BusError> {
+    async fn offer(&self, order: WorkOrder) -> Result<Offered, BusError> {
         let mut orders = self.shared.orders();
         if orders.closed {
             return Err(BusError::Closed);
         }
+        if orders.has(&order) {
+            return Ok(Offered::Duplicate);
+        }
         if orders.waiting.len() >= self.shared.capacity {
             return Err(BusError::Unavailable(Box::new(Full(orders.waiting.len()))));
         }
-        if orders.offer(order) {
-            self.shared.offered.notify_one();
-        }
-        Ok(())
+        orders.add(order);
+        self.shared.offered.notify_one();
+        Ok(Offered::New)
     }
 
     async fn take(&self) -> Result<Box<dyn Lease>, BusError> {
@@ -212,6 +214,7 @@ struct LocalLease {
     shared: Arc<Shared>,
 }
 
+#[async_trait]
 impl Lease for LocalLease {
     fn order(&self) -> &WorkOrder {
         &self.order
@@ -221,7 +224,12 @@ impl Lease for LocalLease {
         self.revoked.clone()
     }
 
-    fn settle(mut self: Box<Self>) {
+    /// Never: whoever could hold it now is this very process.
+    fn is_lost(&self) -> bool {
+        false
+    }
+
+    async fn settle(mut self: Box<Self>) {
         self.settled = true;
     }
 }

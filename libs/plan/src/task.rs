@@ -135,8 +135,9 @@ impl fmt::Display for TaskType {
     }
 }
 
-/// One task of a valid plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One task of a valid plan. As JSON it travels to executors; plans themselves are stored as drafts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PlannedTask {
     /// Its name in the plan.
     pub key: TaskKey,

@@ -59,6 +59,9 @@ pub enum ArtifactError {
     /// Reading or writing failed.
     #[error("the artifact store failed: {0}")]
     Io(#[from] std::io::Error),
+    /// The store cannot be reached.
+    #[error("the artifact store is unavailable: {0}")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// The store of artifacts. Artifacts never change: storing one twice under a key keeps the first.

@@ -9,11 +9,14 @@ use domain::{
 };
 use names::Commit;
 use plan::{PlannedTask, TaskNumber};
+use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 /// The name of an executor process, different at every start.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ExecutorName(pub Arc<str>);
 
 impl fmt::Display for ExecutorName {
@@ -23,7 +26,8 @@ impl fmt::Display for ExecutorName {
 }
 
 /// Something to do, with all that an executor needs to do it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct WorkOrder {
     /// For which build.
     pub build: BuildId,
@@ -41,11 +45,13 @@ pub struct WorkOrder {
 }
 
 /// The particulars of an order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum WorkKind {
     /// Make a plan.
     Plan {
         /// What was wrong with the plan before, on a second try.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         previous_failure: Option<String>,
     },
     /// Carry out a task.
@@ -57,6 +63,7 @@ pub enum WorkKind {
         /// Results of the tasks it waited for, in their order.
         inputs: Vec<TaskInput>,
         /// Why the attempt before failed, on a second try.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         previous_failure: Option<String>,
     },
     /// Merge and publish.
@@ -67,7 +74,8 @@ pub enum WorkKind {
 }
 
 /// A result that other work starts from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TaskInput {
     /// Whose result.
     pub number: TaskNumber,
@@ -76,11 +84,13 @@ pub struct TaskInput {
     /// The commit it ended in.
     pub commit: Commit,
     /// The artifact that holds the commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<ArtifactKey>,
 }
 
 /// A report of an executor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum OutcomeReport {
     /// It took an attempt up.
     Started {
@@ -114,19 +124,48 @@ pub enum BusError {
     /// It cannot be reached.
     #[error("the bus is unavailable: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It never takes something of that size.
+    #[error("{bytes} bytes are more than the bus takes ({most})")]
+    TooLarge {
+        /// The size.
+        bytes: usize,
+        /// The bound.
+        most: usize,
+    },
     /// It is shutting down.
     #[error("the bus is closed")]
     Closed,
 }
 
-/// An order that was taken and not yet settled. Dropping it unsettled gives it back.
+/// What became of an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offered {
+    /// The queue has it.
+    New,
+    /// The queue had it already, or had it a short while ago.
+    Duplicate,
+}
+
+/// An order that was taken and not yet settled. Dropping it unsettled gives it back, so that it is soon taken
+/// again. While it is held, the bus gives the order to nobody else; an executor that dies or is cut off loses
+/// it after a bounded time.
+#[async_trait]
 pub trait Lease: Send + Sync {
     /// The order.
     fn order(&self) -> &WorkOrder;
-    /// Cancelled when the attempt is no longer wanted: its build has ended or another attempt took its place.
+
+    /// Cancelled when the work must stop: its build has ended, another attempt took its place, or the lease is
+    /// lost.
     fn revoked(&self) -> CancellationToken;
-    /// The attempt is over and reported: forget the order.
-    fn settle(self: Box<Self>);
+
+    /// Whether the lease ran out while it was held, so that somebody else may hold the order now. What comes of
+    /// the work must not be reported then: as far as the bus knows this executor is dead. A pause of the whole
+    /// process is noticed by this call itself, not only by a task that runs later.
+    fn is_lost(&self) -> bool;
+
+    /// The attempt is over and reported: forget the order. Should the bus not learn of it, the order comes
+    /// again to somebody, and the driver refuses it.
+    async fn settle(self: Box<Self>);
 }
 
 /// Where the driver puts work and executors take it.
@@ -135,10 +174,11 @@ pub trait TaskQueue: Send + Sync {
     /// Offers work. The same attempt offered again while it waits or is held is dropped.
     ///
     /// # Errors
-    /// If the bus cannot take it; the driver offers it again later.
-    async fn offer(&self, order: WorkOrder) -> Result<(), BusError>;
+    /// If the bus cannot take it; the driver offers it again later. It may have arrived all the same.
+    async fn offer(&self, order: WorkOrder) -> Result<Offered, BusError>;
 
-    /// Takes the next work, waiting for it.
+    /// Takes the next work, waiting for it, through interruptions of the bus too. Whoever calls has a slot
+    /// free for it; a call that is dropped takes nothing.
     ///
     /// # Errors
     /// If the bus is closed.
@@ -151,18 +191,56 @@ pub trait TaskQueue: Send + Sync {
     fn revoke(&self, build: BuildId, work: Work, attempt: Attempt);
 }
 
+/// Tells the driver's side of the bus that a report needn't come again.
+#[async_trait]
+pub trait Receipt: Send + Sync {
+    /// What the report led to is in the event store, or it led to nothing. Should the bus not learn of it, the
+    /// report comes again.
+    async fn confirm(self: Box<Self>);
+}
+
+/// A report as the driver gets it. Dropped unconfirmed, it comes again: to this driver or another.
+pub struct Received {
+    /// What was reported.
+    pub report: OutcomeReport,
+    /// To be confirmed when what it leads to is committed.
+    pub receipt: Box<dyn Receipt>,
+}
+
+/// Lets whoever reported learn that the driver confirmed it: the end-to-end answer, for an executor that keeps
+/// its outcomes until then. May be ignored.
+#[derive(Debug)]
+pub struct Confirmation(oneshot::Receiver<()>);
+
+impl Confirmation {
+    /// A confirmation and what grants it.
+    #[must_use]
+    pub fn pair() -> (oneshot::Sender<()>, Self) {
+        let (grant, granted) = oneshot::channel();
+        (grant, Self(granted))
+    }
+
+    /// Waits until the driver confirms; false if that cannot be learnt any more. Confirmations get lost when
+    /// the bus is interrupted: wait with a bound, then report again.
+    pub async fn granted(self) -> bool {
+        self.0.await.is_ok()
+    }
+}
+
 /// How executors report.
 #[async_trait]
 pub trait OutcomeBus: Send + Sync {
-    /// Reports to the driver. Reports of one attempt arrive in the order they were made.
+    /// Reports to the driver, waiting while the bus is full or away; returns when the bus has it. Reports of one
+    /// attempt arrive in the order they were made, unless one has to come again. A report may arrive twice.
     ///
     /// # Errors
-    /// If the bus cannot take it.
-    async fn report(&self, report: OutcomeReport) -> Result<(), BusError>;
+    /// If the bus is closed, or never takes a report of that size.
+    async fn report(&self, report: OutcomeReport) -> Result<Confirmation, BusError>;
 
-    /// All reports that wait, at least one, at most `limit`, waiting for the first.
+    /// All reports that wait, at least one, at most `limit`, waiting for the first, through interruptions of
+    /// the bus too.
     ///
     /// # Errors
     /// If the bus is closed.
-    async fn reports(&self, limit: usize) -> Result<Vec<OutcomeReport>, BusError>;
+    async fn reports(&self, limit: usize) -> Result<Vec<Received>, BusError>;
 }

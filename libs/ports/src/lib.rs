@@ -8,10 +8,12 @@ mod events;
 mod output;
 mod read_models;
 mod results;
+mod wire;
 
 pub use artifacts::{ArtifactError, ArtifactKey, ArtifactStore};
 pub use bus::{
-    BusError, ExecutorName, Lease, OutcomeBus, OutcomeReport, TaskInput, TaskQueue, WorkKind, WorkOrder,
+    BusError, Confirmation, ExecutorName, Lease, Offered, OutcomeBus, OutcomeReport, Receipt, Received,
+    TaskInput, TaskQueue, WorkKind, WorkOrder,
 };
 pub use clock::{Clock, Ids};
 pub use events::{
@@ -21,3 +23,4 @@ pub use events::{
 pub use output::{OutputChunk, OutputLine, OutputLog, OutputStream};
 pub use read_models::{BuildFilter, BuildPage, BuildSummary, ReadModels, TaskCounts};
 pub use results::{DiffText, FileEntry, ResultError, Results};
+pub use wire::WireError;

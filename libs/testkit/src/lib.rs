@@ -3,8 +3,12 @@
 //! | module | what |
 //! |---|---|
 //! | [`stores`] | what an event store with read models promises, one function a promise |
+//! | [`bus`] | the stories that every bus passes, told once |
 //! | [`postgres`] | a PostgreSQL server of one's own |
+//! | [`nats`] | a nats-server with JetStream, and what may befall it |
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on must stop")]
 
+pub mod bus;
+pub mod nats;
 pub mod postgres;
 pub mod stores;

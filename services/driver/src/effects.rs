@@ -7,8 +7,8 @@ use crate::{
 };
 use commands::ExecuteError;
 use domain::{
-    BuildId,
-    build::{Attempt, BuildEvent, Command, Work},
+    BuildId, Failure, FailureClass, Usage,
+    build::{Attempt, BuildEvent, Command, Outcome, Work},
 };
 use ports::{BusError, Position, RecordedEvent, StoreError};
 use std::sync::Arc;
@@ -96,16 +96,41 @@ impl Driver {
             None => {}
             Some(Waiting::Until(at)) => timers.arm(due, at),
             Some(Waiting::For(order)) => match self.queue.offer(*order).await {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(BusError::Closed) => return Err(StoreError::Closed),
                 // Nothing else waits for it, least of all the end of a build, which makes room.
                 Err(error @ BusError::Unavailable(_)) => {
                     tracing::debug!(build.id = %build, %work, %error, "an offer is made again later");
                     timers.arm(due, now + AGAIN);
                 }
+                // Offering it again would not make it smaller.
+                Err(error @ BusError::TooLarge { .. }) => {
+                    self.give_up(build, work, attempt, &error.to_string()).await?;
+                }
             },
         }
         Ok(())
+    }
+
+    /// Ends an attempt that can never be taken up.
+    async fn give_up(
+        &self,
+        build: BuildId,
+        work: Work,
+        attempt: Attempt,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        let outcome = Outcome {
+            result: Err(Failure::new(FailureClass::Internal, why)),
+            usage: Usage::default(),
+            session_id: None,
+            duration_ms: 0,
+        };
+        let finish = Command::Finish { work, attempt, outcome, at: self.clock.now() };
+        match self.builds.execute(build, Arc::from("driver"), finish).await {
+            Ok(_) | Err(ExecuteError::Rejected(_)) => Ok(()),
+            Err(error) => Err(StoreError::Unavailable(Box::new(error))),
+        }
     }
 
     pub(crate) async fn follow_timers(

@@ -6,7 +6,7 @@ use domain::{
     BuildId,
     build::{Attempt, Command, Rejection, Work},
 };
-use ports::{OutcomeReport, StoreError};
+use ports::{OutcomeReport, Received, StoreError};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -25,7 +25,7 @@ impl Driver {
                 () = stop.cancelled() => break,
                 reports = self.outcomes.reports(BATCH) => match reports { Ok(reports) => reports, Err(_) => break },
             };
-            for report in reports {
+            for Received { report, receipt } in reports {
                 let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
                 let (build, work, attempt, actor, command) = self.command(report);
                 // Posted here, in the order of arrival; the answer is waited for apart.
@@ -34,7 +34,9 @@ impl Driver {
                 let stop = stop.clone();
                 under_way.spawn(async move {
                     let answer = first.await;
-                    driver.settle(build, work, attempt, actor, command, answer, &stop).await;
+                    if driver.settle(build, work, attempt, actor, command, answer, &stop).await {
+                        receipt.confirm().await;
+                    }
                     drop(permit);
                 });
             }
@@ -56,6 +58,7 @@ impl Driver {
         }
     }
 
+    /// Sees a report through. Returns whether its end is committed; if not, the report has to come again.
     #[expect(clippy::too_many_arguments, reason = "the parts of one report")]
     async fn settle(
         &self,
@@ -66,11 +69,11 @@ impl Driver {
         command: Command,
         mut answer: Result<commands::Executed, ExecuteError>,
         stop: &CancellationToken,
-    ) {
+    ) -> bool {
         let mut pause = Pause::FIRST;
         loop {
             match answer {
-                Ok(_) => return,
+                Ok(_) => return true,
                 Err(ExecuteError::Rejected(rejection)) => {
                     let over =
                         matches!(rejection, Rejection::Stale { .. } | Rejection::Ended | Rejection::Unknown);
@@ -78,16 +81,16 @@ impl Driver {
                         self.queue.revoke(build, work, attempt);
                     }
                     tracing::debug!(build.id = %build, %work, %attempt, %rejection, "report changed nothing");
-                    return;
+                    return true;
                 }
                 Err(ExecuteError::Store(error))
                     if stop.is_cancelled() || matches!(*error, StoreError::Closed) =>
                 {
-                    return;
+                    return false;
                 }
                 Err(ExecuteError::Store(error)) if matches!(*error, StoreError::Corrupt(_)) => {
                     tracing::error!(build.id = %build, %work, %attempt, %error, "a report is of no use any more");
-                    return;
+                    return true;
                 }
                 Err(error) => {
                     tracing::error!(build.id = %build, %work, %attempt, %error, "a report waits for the store");

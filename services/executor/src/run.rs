@@ -62,12 +62,12 @@ impl Executor {
             }
         }
         let outcome = self.carry_out(lease.as_ref(), stop).await;
-        if stop.is_cancelled() {
+        if stop.is_cancelled() || lease.is_lost() {
             return;
         }
         let finished = OutcomeReport::Finished { build, work, attempt, executor, outcome };
         if self.outcomes.report(finished).await.is_ok() {
-            lease.settle();
+            lease.settle().await;
         }
     }
 

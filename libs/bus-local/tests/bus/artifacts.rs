@@ -1,4 +1,3 @@
-use crate::scene::*;
 use buildwright_bus_local::FolderArtifacts;
 use futures::future::join_all;
 use ports::{ArtifactError, ArtifactKey, ArtifactStore};
@@ -7,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
+use testkit::bus::build;
 
 struct Scene {
     folder: TempDir,
@@ -50,23 +50,6 @@ fn files(below: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-#[tokio::test]
-async fn an_artifact_is_fetched_as_it_was_stored() {
-    let scene = Scene::new();
-    let from = scene.file("bundle", "content");
-    assert!(scene.store.put(&key("b1/task-1/1.bundle"), &from).await.expect("stored"));
-    assert_eq!(scene.content("b1/task-1/1.bundle").await.expect("fetched"), "content");
-}
-
-#[tokio::test]
-async fn the_first_content_of_a_key_stays() {
-    let scene = Scene::new();
-    let (first, second) = (scene.file("first", "first"), scene.file("second", "second"));
-    assert!(scene.store.put(&key("a/b"), &first).await.expect("stored"));
-    assert!(!scene.store.put(&key("a/b"), &second).await.expect("refused"));
-    assert_eq!(scene.content("a/b").await.expect("fetched"), "first");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_at_the_same_time_exactly_one_is_first() {
     let scene = Scene::new();
@@ -84,27 +67,6 @@ async fn of_many_at_the_same_time_exactly_one_is_first() {
         assert_eq!(scene.content(key.as_str()).await.expect("fetched"), winner.to_string().repeat(100_000));
     }
     assert_eq!(files(&scene.folder.path().join("artifacts")).len(), 10, "unfinished files are left");
-}
-
-#[tokio::test]
-async fn what_is_not_there_is_not_found() {
-    let scene = Scene::new();
-    scene.store.put(&key("a/b"), &scene.file("x", "x")).await.expect("stored");
-    for missing in ["a", "b", "a/b/c", "a/c"] {
-        assert!(matches!(scene.content(missing).await, Err(ArtifactError::NotFound(_))), "{missing}");
-    }
-}
-
-#[tokio::test]
-async fn a_fetched_copy_may_be_changed_and_nothing_is_overwritten() {
-    let scene = Scene::new();
-    scene.store.put(&key("a"), &scene.file("x", "original")).await.expect("stored");
-    let to = scene.folder.path().join("copy");
-    scene.store.get(&key("a"), &to).await.expect("fetched");
-    fs::write(&to, "changed").expect("written");
-    assert_eq!(scene.content("a").await.expect("fetched"), "original");
-    assert!(matches!(scene.store.get(&key("a"), &to).await, Err(ArtifactError::Io(_))));
-    assert_eq!(fs::read_to_string(&to).expect("there"), "changed");
 }
 
 #[tokio::test]

@@ -1,17 +1,17 @@
-use crate::scene::*;
 use buildwright_bus_local::LocalOutcomes;
 use domain::build::{Attempt, Work};
 use futures::{FutureExt, future::join_all};
-use ports::{BusError, ExecutorName, OutcomeBus, OutcomeReport};
+use ports::{BusError, ExecutorName, OutcomeBus, OutcomeReport, Received};
 use std::sync::Arc;
+use testkit::bus::{build, soon};
 
 fn started(of: u64, attempt: u32) -> OutcomeReport {
     let executor = ExecutorName("executor-1".into());
     OutcomeReport::Started { build: build(of), work: Work::Plan, attempt: Attempt(attempt), executor }
 }
 
-fn attempt(report: &OutcomeReport) -> (domain::BuildId, u32) {
-    match report {
+fn attempt(received: &Received) -> (domain::BuildId, u32) {
+    match &received.report {
         OutcomeReport::Started { build, attempt, .. } | OutcomeReport::Finished { build, attempt, .. } => {
             (*build, attempt.0)
         }
@@ -37,8 +37,9 @@ async fn reports_of_one_executor_arrive_in_their_order_and_in_bounded_groups() {
         let reports = soon(bus.reports(64)).await.expect("open");
         assert!((1..=64).contains(&reports.len()));
         arrived += reports.len();
-        for report in &reports {
-            let (of, n) = attempt(report);
+        for report in reports {
+            let (of, n) = attempt(&report);
+            report.receipt.confirm().await;
             let expected = next.iter_mut().zip(0..).find(|(_, n)| build(*n) == of).expect("ours").0;
             assert_eq!(n, *expected);
             *expected += 1;
@@ -57,7 +58,8 @@ async fn an_executor_waits_while_the_driver_is_behind() {
     // Unconstrained: else Tokio lets a task pause that did much, and this would not tell why it waits.
     let mut waiting = Box::pin(tokio::task::unconstrained(bus.report(started(1, 4096))));
     assert!(waiting.as_mut().now_or_never().is_none());
-    assert_eq!(bus.reports(10).await.expect("open").len(), 10);
+    let taken = bus.reports(10).await.expect("open");
+    assert_eq!(taken.len(), 10);
     soon(waiting).await.expect("there is room again");
 }
 
@@ -67,8 +69,10 @@ async fn what_was_reported_before_closing_is_still_handed_out() {
     bus.report(started(1, 1)).await.expect("open");
     bus.close();
     assert!(matches!(bus.report(started(1, 2)).await, Err(BusError::Closed)));
-    assert_eq!(bus.reports(10).await.expect("one is left").len(), 1);
-    assert!(matches!(bus.reports(10).await, Err(BusError::Closed)));
+    for left in bus.reports(10).await.expect("one is left") {
+        left.receipt.confirm().await;
+    }
+    assert!(matches!(bus.reports(10).await.map(drop), Err(BusError::Closed)));
 }
 
 #[tokio::test]

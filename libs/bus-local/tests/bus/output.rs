@@ -1,9 +1,9 @@
-use crate::scene::*;
 use buildwright_bus_local::{FileOutputLog, OutputBounds};
 use domain::build::{Attempt, Work};
 use ports::{OutputChunk, OutputLine, OutputLog, OutputStream};
 use std::{fs, path::PathBuf};
 use tempfile::TempDir;
+use testkit::bus::{build, noon, soon, task};
 
 struct Scene {
     folder: TempDir,
@@ -50,22 +50,6 @@ async fn write(log: &FileOutputLog, work: Work, attempt: u32, lines: &[&str]) {
 
 fn assert_numbered(lines: &[OutputLine], first: u64) {
     assert!(lines.iter().map(|line| line.seq).eq((first..).take(lines.len())), "{lines:?}");
-}
-
-#[tokio::test]
-async fn lines_are_read_as_they_were_written_numbered_over_all_attempts() {
-    let scene = Scene::new();
-    assert!(scene.read(0, 10).await.is_empty());
-    let odd = "tab\t \"quoted\" \\ new\nline \u{0} 🦀";
-    scene.write(1, &["one", odd]).await;
-    scene.write(2, &[]).await;
-    scene.write(2, &["three"]).await;
-
-    let lines = scene.read(0, 10).await;
-    assert_numbered(&lines, 1);
-    assert_eq!(scene.texts().await, ["one", odd, "three"]);
-    assert_eq!(lines.iter().map(|line| line.attempt.0).collect::<Vec<_>>(), [1, 1, 2]);
-    assert_eq!((lines[0].stream, lines[0].at), (OutputStream::Stdout, noon()));
 }
 
 #[tokio::test]
@@ -130,13 +114,6 @@ async fn a_line_lost_by_a_crash_of_the_machine_does_not_hide_the_others() {
     scene.restart();
     let lines = scene.read(0, 10).await;
     assert_eq!(lines.iter().map(|line| line.seq).collect::<Vec<_>>(), [1, 3]);
-}
-
-#[tokio::test]
-async fn a_long_line_is_cut_between_characters() {
-    let scene = Scene::with(OutputBounds { line_bytes: 10, ..OutputBounds::default() });
-    scene.write(1, &["0123456789", "01234567é9", "012345678é", "🦀🦀🦀"]).await;
-    assert_eq!(scene.texts().await, ["0123456789", "01234567é", "012345678", "🦀🦀"]);
 }
 
 #[tokio::test]

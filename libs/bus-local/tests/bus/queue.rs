@@ -1,12 +1,12 @@
-use crate::scene::*;
 use buildwright_bus_local::LocalQueue;
-use domain::build::{Attempt, Work};
-use futures::{FutureExt, future::join_all};
+use domain::build::Work;
+use futures::future::join_all;
 use ports::{BusError, Lease, TaskQueue, WorkOrder};
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
 };
+use testkit::bus::{build, order, soon, task};
 
 async fn queue_of(orders: impl IntoIterator<Item = WorkOrder>) -> LocalQueue {
     let queue = LocalQueue::new(100_000);
@@ -28,17 +28,8 @@ fn name(lease: &dyn Lease) -> String {
 async fn next(queue: &LocalQueue) -> String {
     let lease = take(queue).await;
     let name = name(&*lease);
-    lease.settle();
+    lease.settle().await;
     name
-}
-
-#[tokio::test]
-async fn orders_are_taken_in_the_order_they_were_offered() {
-    let queue = queue_of((0..100).map(|n| order(1, task(n), 1))).await;
-    for n in 0..100 {
-        assert_eq!(next(&queue).await, format!("{} task-{n} 1", build(1)));
-    }
-    assert!(queue.take().now_or_never().is_none(), "nothing is left");
 }
 
 #[tokio::test]
@@ -55,7 +46,7 @@ async fn an_attempt_is_offered_once_while_it_waits_or_is_held() {
     assert_eq!(queue.waiting(), 3);
 
     // Once settled it is forgotten, so it may be offered again.
-    lease.settle();
+    lease.settle().await;
     queue.offer(order(1, Work::Plan, 1)).await.expect("taken");
     assert_eq!(queue.waiting(), 4);
 }
@@ -72,56 +63,6 @@ async fn a_lease_that_is_lost_gives_its_order_back_to_the_front() {
 }
 
 #[tokio::test]
-async fn an_executor_that_waits_gets_what_another_one_lost() {
-    let queue = queue_of([order(1, Work::Plan, 1)]).await;
-    let lease = take(&queue).await;
-    let waiting = tokio::spawn({
-        let queue = queue.clone();
-        async move { next(&queue).await }
-    });
-    tokio::task::yield_now().await;
-    drop(lease);
-    assert_eq!(soon(waiting).await.expect("taken"), format!("{} plan 1", build(1)));
-}
-
-#[tokio::test]
-async fn a_forgotten_build_is_not_handed_out_any_more() {
-    let queue = queue_of((0..6).map(|n| order(u64::from(n % 2), task(n), 1))).await;
-    let held = take(&queue).await;
-    assert_eq!(name(&*held), format!("{} task-0 1", build(0)));
-
-    queue.forget(build(0));
-    drop(held); // given back too late
-
-    for n in [1, 3, 5] {
-        assert_eq!(next(&queue).await, format!("{} task-{n} 1", build(1)));
-    }
-    assert_eq!(queue.waiting(), 0);
-}
-
-#[tokio::test]
-async fn whoever_holds_work_of_a_forgotten_build_is_told_to_stop() {
-    let queue = queue_of([order(1, task(0), 1), order(2, task(0), 1)]).await;
-    let (first, second) = (take(&queue).await, take(&queue).await);
-    queue.forget(build(1));
-    assert!(first.revoked().is_cancelled());
-    assert!(!second.revoked().is_cancelled());
-}
-
-#[tokio::test]
-async fn a_revoked_attempt_stops_and_its_successor_is_handed_out() {
-    let queue = queue_of([order(1, task(0), 1), order(1, task(1), 1)]).await;
-    let held = take(&queue).await;
-    queue.revoke(build(1), task(0), Attempt(1));
-    queue.revoke(build(1), task(1), Attempt(1));
-    assert!(held.revoked().is_cancelled());
-    drop(held);
-    queue.offer(order(1, task(0), 2)).await.expect("taken");
-    assert_eq!(next(&queue).await, format!("{} task-0 2", build(1)));
-    assert_eq!(queue.waiting(), 0);
-}
-
-#[tokio::test]
 async fn an_old_lease_of_a_forgotten_build_does_not_touch_a_new_order() {
     let queue = queue_of([order(1, Work::Plan, 1)]).await;
     let old = take(&queue).await;
@@ -129,7 +70,7 @@ async fn an_old_lease_of_a_forgotten_build_does_not_touch_a_new_order() {
     queue.offer(order(1, Work::Plan, 1)).await.expect("taken");
     let new = take(&queue).await;
 
-    old.settle();
+    old.settle().await;
     queue.offer(order(1, Work::Plan, 1)).await.expect("dropped: the new lease stands");
     assert_eq!(queue.waiting(), 0);
     drop(new);
@@ -157,7 +98,7 @@ async fn a_full_queue_refuses_until_something_is_taken() {
         queue.offer(order(1, task(n), 1)).await.expect("taken");
     }
     assert!(matches!(queue.offer(order(1, task(2), 1)).await, Err(BusError::Unavailable(_))));
-    take(&queue).await.settle();
+    take(&queue).await.settle().await;
     queue.offer(order(1, task(2), 1)).await.expect("taken");
 }
 
@@ -196,7 +137,7 @@ async fn many_takers_share_tens_of_thousands_of_orders_without_loss() {
                     drop(lease);
                     tokio::task::yield_now().await;
                 } else {
-                    lease.settle();
+                    lease.settle().await;
                     settled.push(number.0);
                     count.fetch_add(1, Ordering::Relaxed);
                 }

@@ -75,7 +75,7 @@ async fn reports_that_come_again_change_nothing() {
         for _ in 0..3 {
             process.finished(&order, success(order.work)).await;
         }
-        lease.settle();
+        lease.settle().await;
         earlier.push(order);
         for order in &earlier {
             process.started(order).await;

@@ -38,7 +38,7 @@ impl Process {
     pub(crate) async fn carry_out(&self, lease: Box<dyn Lease>, outcome: Outcome) {
         self.started(lease.order()).await;
         self.finished(lease.order(), outcome).await;
-        lease.settle();
+        lease.settle().await;
     }
 }
 
@@ -53,7 +53,7 @@ async fn work(queue: LocalQueue, outcomes: Arc<LocalOutcomes>, taken: Taken) {
         // Others may take something up meanwhile.
         tokio::task::yield_now().await;
         outcomes.report(finished(order, success(order.work))).await.expect("an open bus");
-        lease.settle();
+        lease.settle().await;
     }
 }
 

@@ -8,7 +8,7 @@ use domain::{
     Failure, FailureClass, Usage,
     build::{Outcome, Success, TaskResult, Work},
 };
-use ports::{ExecutorName, OutcomeBus, OutcomeReport, TaskQueue, WorkOrder};
+use ports::{ExecutorName, OutcomeBus, OutcomeReport, Received, TaskQueue, WorkOrder};
 use std::sync::Arc;
 use tokio::{
     sync::{Semaphore, watch},
@@ -80,7 +80,9 @@ impl Loop {
 
     /// The next report, as whether it tells an end, and of what.
     async fn report(&self) -> (Work, Option<Outcome>) {
-        match soon(self.outcomes.reports(1)).await.unwrap().remove(0) {
+        let Received { report, receipt } = soon(self.outcomes.reports(1)).await.unwrap().remove(0);
+        receipt.confirm().await;
+        match report {
             OutcomeReport::Started { work, executor, .. } => {
                 assert_eq!(executor, ExecutorName("e1".into()));
                 (work, None)
@@ -160,7 +162,7 @@ async fn what_is_stopped_is_not_reported_and_its_lease_is_given_back() {
     assert_eq!(it.worker.at_work.borrow().0, 0, "nothing goes on when it has returned");
     assert_eq!(it.queue.waiting(), 2);
     let reports = it.outcomes.reports(100).await.unwrap();
-    assert!(reports.iter().all(|report| matches!(report, OutcomeReport::Started { .. })), "{reports:?}");
+    assert!(reports.iter().all(|one| matches!(one.report, OutcomeReport::Started { .. })));
     // Whoever comes after is not stopped by what stopped this one.
     let again = soon(it.queue.take()).await.unwrap();
     assert!(!again.revoked().is_cancelled());

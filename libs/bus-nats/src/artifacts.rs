@@ -1,0 +1,233 @@
+//! Artifacts in the form of the NATS object store, so that its tools list and fetch them: pieces of the content
+//! under `$O.<bucket>.C.<id>`, then one message about it under `$O.<bucket>.M.<name>`.
+//!
+//! It is written here and not with the library's object store because that replaces what is there, where an
+//! artifact store keeps the first: the message about an artifact is published on condition that its subject
+//! has none yet.
+//!
+//! Made for results of up to some hundred MB; S3-compatible storage or a folder serve larger ones better. What
+//! an interrupted upload leaves goes with the age of the bucket.
+
+use crate::{
+    NatsBus,
+    subjects::{ARTIFACTS, BUCKET},
+};
+use async_nats::jetstream::{
+    context::{PublishAckFuture, PublishErrorKind},
+    message::PublishMessage,
+};
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE};
+use bytes::BytesMut;
+use futures::TryStreamExt;
+use ports::{ArtifactError, ArtifactKey, ArtifactStore};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::{collections::VecDeque, io, path::Path};
+use tokio::{
+    fs::{File, OpenOptions},
+    io::{AsyncReadExt, AsyncWriteExt},
+};
+
+/// Bytes of a piece: what the object store's tools use.
+const PIECE: usize = 128 << 10;
+/// Most pieces whose acknowledgement is awaited.
+const UNDER_WAY: usize = 8;
+
+/// Artifacts in a bucket of the NATS object store. Clones are the same store.
+#[derive(Debug, Clone)]
+pub struct NatsArtifacts {
+    bus: NatsBus,
+}
+
+/// What the bucket says of an artifact. The names are the object store's.
+#[derive(Debug, Serialize, Deserialize)]
+struct Meta {
+    name: String,
+    bucket: String,
+    /// The id of the content.
+    nuid: String,
+    size: u64,
+    chunks: u64,
+    digest: String,
+    options: MetaOptions,
+    #[serde(default)]
+    deleted: bool,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct MetaOptions {
+    max_chunk_size: usize,
+}
+
+/// Content that is stored, and not yet anybody's.
+struct Content {
+    id: String,
+    size: u64,
+    pieces: u64,
+    digest: String,
+}
+
+impl NatsArtifacts {
+    /// The artifacts of a bus.
+    #[must_use]
+    pub fn new(bus: &NatsBus) -> Self {
+        Self { bus: bus.clone() }
+    }
+
+    async fn meta(&self, name: &str) -> Result<Option<Meta>, ArtifactError> {
+        let message = self.bus.last_message(ARTIFACTS, &meta_subject(name)).await.map_err(unavailable)?;
+        let Some(message) = message else { return Ok(None) };
+        let meta: Meta = serde_json::from_slice(&message.payload).map_err(io::Error::from)?;
+        Ok(Some(meta).filter(|meta| !meta.deleted))
+    }
+
+    async fn upload(&self, id: &str, file: &mut File) -> Result<Content, ArtifactError> {
+        let subject = content_subject(id);
+        let (mut size, mut pieces, mut digest) = (0, 0, Sha256::new());
+        let mut under_way: VecDeque<PublishAckFuture> = VecDeque::new();
+        loop {
+            let mut piece = BytesMut::with_capacity(PIECE);
+            while piece.len() < PIECE
+                && (&mut *file).take((PIECE - piece.len()) as u64).read_buf(&mut piece).await? > 0
+            {
+            }
+            if piece.is_empty() || under_way.len() >= UNDER_WAY {
+                for stored in under_way.drain(..) {
+                    stored.await.map_err(unavailable)?;
+                }
+            }
+            if piece.is_empty() {
+                let digest = format!("SHA-256={}", URL_SAFE.encode(digest.finalize()));
+                return Ok(Content { id: id.to_owned(), size, pieces, digest });
+            }
+            size += piece.len() as u64;
+            pieces += 1;
+            digest.update(&piece);
+            let message = PublishMessage::build().payload(piece.freeze());
+            let stored = self.bus.jetstream.send_publish(subject.clone(), message).await;
+            under_way.push_back(stored.map_err(unavailable)?);
+        }
+    }
+
+    /// Makes the content an artifact's, unless it has one. Returns whether it did.
+    async fn claim(&self, key: &ArtifactKey, content: Content) -> Result<bool, ArtifactError> {
+        let Content { id, size, pieces, digest } = content;
+        let meta = Meta {
+            name: key.to_string(),
+            bucket: BUCKET.to_owned(),
+            nuid: id.clone(),
+            size,
+            chunks: pieces,
+            digest,
+            options: MetaOptions { max_chunk_size: PIECE },
+            deleted: false,
+        };
+        let body = serde_json::to_vec(&meta).map_err(io::Error::from)?;
+        let message = PublishMessage::build().payload(body.into()).expected_last_subject_sequence(0);
+        match self.bus.publish(&meta_subject(key.as_str()), message).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(false),
+            // It may have arrived all the same.
+            Err(error) => match self.meta(key.as_str()).await? {
+                Some(found) => Ok(found.nuid == id),
+                None => Err(unavailable(error)),
+            },
+        }
+    }
+
+    async fn download(&self, key: &ArtifactKey, meta: &Meta, file: &mut File) -> Result<(), ArtifactError> {
+        let subject = content_subject(&meta.nuid);
+        let (mut next, mut size, mut digest) = (1, 0, Sha256::new());
+        for _ in 0..meta.chunks {
+            let piece = self.bus.message_from(ARTIFACTS, &subject, next).await.map_err(unavailable)?;
+            // Its pieces may go, with age or with its build, while it is read.
+            let piece = piece.ok_or_else(|| ArtifactError::NotFound(key.clone()))?;
+            next = piece.sequence + 1;
+            size += piece.payload.len() as u64;
+            digest.update(&piece.payload);
+            file.write_all(&piece.payload).await?;
+        }
+        file.flush().await?;
+        if size == meta.size && meta.digest == format!("SHA-256={}", URL_SAFE.encode(digest.finalize())) {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "the artifact is damaged").into())
+        }
+    }
+
+    async fn remove(&self, meta: &Meta) -> Result<(), ArtifactError> {
+        // The other order would leave, if it were interrupted, an artifact that can't be read nor stored again.
+        self.bus.purge(ARTIFACTS, meta_subject(&meta.name)).await.map_err(unavailable)?;
+        self.bus.purge(ARTIFACTS, content_subject(&meta.nuid)).await.map_err(unavailable)
+    }
+
+    /// The names of artifacts under a prefix. The server lists their subjects; no message is read.
+    async fn names_under(&self, prefix: &str) -> Result<Vec<String>, async_nats::Error> {
+        let all = format!("$O.{BUCKET}.M.>");
+        let mut subjects = self.bus.stream(ARTIFACTS).await?.info_with_subjects(all).await?;
+        let mut names = Vec::new();
+        while let Some((subject, _)) = subjects.try_next().await? {
+            let encoded = subject.rsplit('.').next().unwrap_or_default();
+            let name = URL_SAFE.decode(encoded).ok().and_then(|name| String::from_utf8(name).ok());
+            let below = |name: &String| {
+                name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            names.extend(name.filter(below));
+        }
+        Ok(names)
+    }
+}
+
+#[async_trait]
+impl ArtifactStore for NatsArtifacts {
+    async fn put(&self, key: &ArtifactKey, from: &Path) -> Result<bool, ArtifactError> {
+        if self.meta(key.as_str()).await?.is_some() {
+            return Ok(false);
+        }
+        let mut file = File::open(from).await?;
+        let inbox = self.bus.client.new_inbox();
+        let id = inbox.rsplit('.').next().unwrap_or(&inbox);
+        let stored = match self.upload(id, &mut file).await {
+            Ok(content) => self.claim(key, content).await,
+            Err(error) => Err(error),
+        };
+        if !matches!(stored, Ok(true)) {
+            // What nobody refers to is in nobody's way; it would go with its age.
+            let _ = self.bus.purge(ARTIFACTS, content_subject(id)).await;
+        }
+        stored
+    }
+
+    async fn get(&self, key: &ArtifactKey, to: &Path) -> Result<(), ArtifactError> {
+        let meta = self.meta(key.as_str()).await?.ok_or_else(|| ArtifactError::NotFound(key.clone()))?;
+        let mut file = OpenOptions::new().write(true).create_new(true).open(to).await?;
+        let got = self.download(key, &meta, &mut file).await;
+        if got.is_err() {
+            let _ = tokio::fs::remove_file(to).await;
+        }
+        got
+    }
+
+    async fn remove_all(&self, prefix: &ArtifactKey) -> Result<(), ArtifactError> {
+        for name in self.names_under(prefix.as_str()).await.map_err(unavailable)? {
+            if let Some(meta) = self.meta(&name).await? {
+                self.remove(&meta).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn meta_subject(name: &str) -> String {
+    format!("$O.{BUCKET}.M.{}", URL_SAFE.encode(name))
+}
+
+fn content_subject(id: &str) -> String {
+    format!("$O.{BUCKET}.C.{id}")
+}
+
+fn unavailable(error: impl Into<async_nats::Error>) -> ArtifactError {
+    ArtifactError::Unavailable(error.into())
+}

@@ -1,0 +1,42 @@
+//! The bus, the output log and the artifact store of a fleet, on NATS JetStream (server 2.10 or later).
+//!
+//! | file | what |
+//! |---|---|
+//! | `options` | how to connect, and the bounds |
+//! | `connection` | one connection: comes back by itself, is drained at the end |
+//! | `topology` | streams and consumers, made again if they are gone |
+//! | `subjects` | the names of everything |
+//! | `pull` | takes from a consumer as much as is wanted, no more |
+//! | `body` | orders and reports too large for a message travel as artifacts |
+//! | `queue` | work orders and leases; what ended is withdrawn |
+//! | `outcomes` | reports and their confirmation; what nobody could do becomes a failure |
+//! | `output` | lines of output, numbered by whoever writes them |
+//! | `artifacts` | bundles, in the form of the NATS object store |
+//! | `events` | every committed event, for consumers outside |
+//!
+//! Nothing here is the truth. JetStream may lose what it acknowledged when a machine loses power (it flushes
+//! every two minutes unless told otherwise), and all of it may be deleted while we run: then streams and
+//! consumers are made again, the driver offers again what the event store says is scheduled, executors report
+//! what they hold, and the build goes on. So its durability settings decide speed, not correctness.
+//!
+//! Trace context is not carried in headers yet: there is no tracing across processes to join.
+
+mod artifacts;
+mod body;
+mod connection;
+mod events;
+mod options;
+mod outcomes;
+mod output;
+mod pull;
+mod queue;
+mod subjects;
+mod topology;
+
+pub use artifacts::NatsArtifacts;
+pub use connection::{ConnectError, NatsBus};
+pub use events::EventFeed;
+pub use options::{NatsOptions, Pool, PoolError, Tls};
+pub use outcomes::NatsOutcomes;
+pub use output::{NatsOutputLog, OutputBounds};
+pub use queue::{Backlog, NatsQueue};

@@ -1,0 +1,107 @@
+use std::{fmt, path::PathBuf, time::Duration};
+
+/// How to connect, and the bounds of what is kept. Processes of one fleet use the same bounds: whoever starts
+/// last sets them.
+#[derive(Debug, Clone)]
+pub struct NatsOptions {
+    /// `nats://host:port` or `tls://host:port`, of one server or of several of one cluster.
+    pub urls: Vec<String>,
+    /// What the server calls this connection in its logs.
+    pub name: String,
+    /// A `.creds` file: user JWT and nkey seed.
+    pub credentials: Option<PathBuf>,
+    /// Encryption.
+    pub tls: Tls,
+    /// Which executors get the work: driver and executors of a pool name the same.
+    pub pool: Pool,
+    /// How long an order stays with an executor that gives no sign of life, from 1 s. Executors renew their
+    /// leases every third of it.
+    pub ack_wait: Duration,
+    /// How often an order is handed out before it counts as undoable.
+    pub max_deliver: u32,
+    /// Copies of every message, in a cluster: 1, 3 or 5.
+    pub replicas: usize,
+    /// Most orders that wait or are held; more are refused as unavailable.
+    pub queue_capacity: u32,
+    /// How long one answer of the server is waited for.
+    pub request_timeout: Duration,
+    /// How often orders are looked for that were handed out too often, whose advisory got lost.
+    pub sweep_every: Duration,
+    /// How long output is kept.
+    pub output_age: Duration,
+    /// Most bytes of output, of all builds together; the oldest goes first.
+    pub output_bytes: u64,
+    /// How long events are kept for consumers outside.
+    pub events_age: Duration,
+    /// Most bytes of events for consumers outside; the oldest goes first.
+    pub events_bytes: u64,
+    /// How long artifacts are kept: longer than any build takes.
+    pub artifacts_age: Duration,
+}
+
+impl NatsOptions {
+    /// The defaults, for a server at this address.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        const DAY: Duration = Duration::from_hours(24);
+        Self {
+            urls: vec![url.into()],
+            name: "buildwright".to_owned(),
+            credentials: None,
+            tls: Tls::default(),
+            pool: Pool::default(),
+            ack_wait: Duration::from_secs(30),
+            max_deliver: 10,
+            replicas: 1,
+            queue_capacity: 100_000,
+            request_timeout: Duration::from_secs(5),
+            sweep_every: Duration::from_mins(1),
+            output_age: 7 * DAY,
+            output_bytes: 8 << 30,
+            events_age: 7 * DAY,
+            events_bytes: 4 << 30,
+            artifacts_age: 30 * DAY,
+        }
+    }
+}
+
+/// Encryption, by rustls with ring.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// Refuse a connection without it. A `tls://` address does too.
+    pub required: bool,
+    /// Certificates (PEM) of authorities to trust beside the system's.
+    pub root_certificates: Option<PathBuf>,
+    /// Our own certificate and its key (PEM), where the server asks for one.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+}
+
+/// The name of a pool of executors: 1 to 64 of `a-z A-Z 0-9 _ -`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pool(String);
+
+/// Why a text is no name of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the name of a pool is 1 to 64 letters, digits, '_' or '-'")]
+pub struct PoolError;
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+impl TryFrom<String> for Pool {
+    type Error = PoolError;
+
+    fn try_from(text: String) -> Result<Self, PoolError> {
+        let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        if fits && (1..=64).contains(&text.len()) { Ok(Self(text)) } else { Err(PoolError) }
+    }
+}
+
+impl fmt::Display for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,121 @@
+//! Orders that were handed out too often: work that kills its executor, or that nobody can read. The server
+//! leaves them in the stream and says so once; here they become reports of failure, and end.
+
+use super::NatsOutcomes;
+use crate::{
+    pull::Pull,
+    subjects::{self, ADVISORIES, POISON, TASKS},
+};
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
+use domain::{Failure, FailureClass, Usage, build::Outcome};
+use futures::TryStreamExt;
+use ports::{ExecutorName, OutcomeBus, OutcomeReport};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Who reports.
+const REPORTER: &str = "bus";
+/// How long to wait before trying again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// What the server says.
+#[derive(Debug, Deserialize)]
+struct Advisory {
+    stream_seq: u64,
+    deliveries: u64,
+}
+
+pub(super) fn start(outcomes: NatsOutcomes) {
+    let swept = outcomes.clone();
+    tokio::spawn(async move {
+        let Ok(mut pull) = Pull::new(&outcomes.bus, ADVISORIES, POISON).await else { return };
+        while let Ok(message) = pull.next(1).await {
+            while let Err(error) = follow(&outcomes, &message).await {
+                if outcomes.bus.closed.is_cancelled() {
+                    return;
+                }
+                tracing::warn!(%error, "an order that was handed out too often is still to be ended");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    });
+    tokio::spawn(sweep(swept));
+}
+
+async fn follow(outcomes: &NatsOutcomes, message: &async_nats::Message) -> Result<(), async_nats::Error> {
+    match serde_json::from_slice::<Advisory>(&message.payload) {
+        Ok(advisory) => end(outcomes, advisory.stream_seq, Some(advisory.deliveries)).await?,
+        Err(error) => tracing::error!(%error, "an advisory cannot be read"),
+    }
+    if let Some(reply) = &message.reply {
+        outcomes.bus.ask(reply, "+ACK", outcomes.bus.options.request_timeout).await?;
+    }
+    Ok(())
+}
+
+/// Reports an order's attempt as failed, then removes the order: in this order, so that a crash between the two
+/// reports it twice instead of never.
+async fn end(
+    outcomes: &NatsOutcomes,
+    sequence: u64,
+    deliveries: Option<u64>,
+) -> Result<(), async_nats::Error> {
+    let bus = &outcomes.bus;
+    let stream = bus.stream(TASKS).await?;
+    let message = match stream.get_raw_message(sequence).await {
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(()),
+        message => message?,
+    };
+    let deliveries = deliveries.unwrap_or(bus.options.max_deliver.into());
+    tracing::error!(subject = %message.subject, deliveries, "an order was handed out too often");
+    if let Some((build, work, attempt)) = subjects::attempt_of_task(&message.subject) {
+        let why = format!("{deliveries} executors took it up, and none of them came to an end with it");
+        let outcome = Outcome {
+            result: Err(Failure::new(FailureClass::Lost, why)),
+            usage: Usage::default(),
+            session_id: None,
+            duration_ms: 0,
+        };
+        let executor = ExecutorName(REPORTER.into());
+        outcomes.report(OutcomeReport::Finished { build, work, attempt, executor, outcome }).await?;
+    }
+    stream.delete_message(sequence).await?;
+    Ok(())
+}
+
+/// Looks for such orders whose advisory got lost.
+async fn sweep(outcomes: NatsOutcomes) {
+    loop {
+        tokio::select! {
+            () = outcomes.bus.closed.cancelled() => return,
+            () = tokio::time::sleep(outcomes.bus.options.sweep_every) => {}
+        }
+        if outcomes.bus.is_connected()
+            && let Err(error) = sweep_once(&outcomes).await
+        {
+            tracing::warn!(%error, "orders that were handed out too often cannot be looked for");
+        }
+    }
+}
+
+async fn sweep_once(outcomes: &NatsOutcomes) -> Result<(), async_nats::Error> {
+    let stream = outcomes.bus.stream(TASKS).await?;
+    let consumers: Vec<_> = stream.consumers().try_collect().await?;
+    for consumer in consumers {
+        let (filter, done) = (consumer.config.filter_subject, consumer.ack_floor.stream_sequence);
+        while let Some(left) = first_left(&stream, &filter, done).await? {
+            end(outcomes, left, None).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The first message of a consumer that it is done with, though it is still in the stream: a settled order is
+/// removed.
+async fn first_left(stream: &Stream<()>, filter: &str, done: u64) -> Result<Option<u64>, async_nats::Error> {
+    match stream.get_first_raw_message_by_subject(filter, 1).await {
+        Ok(first) => Ok(Some(first.sequence).filter(|sequence| *sequence <= done)),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,222 @@
+//! An order in the hands of an executor: a delivered message, renewed until it is settled or given back.
+
+use super::withdrawals::Held;
+use crate::{
+    NatsBus,
+    subjects::{self, TASKS},
+};
+use async_nats::{HeaderMap, Message, Subject, jetstream};
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{
+    BuildId,
+    build::{Attempt, Work},
+};
+use ports::{Lease, WorkOrder};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long to wait before trying again to renew a lease.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// A delivery that is renewed. Dropped unsettled, it goes back.
+pub(super) struct Claim {
+    delivery: Arc<Delivery>,
+    message: Message,
+    renewing: AbortHandle,
+    settled: bool,
+}
+
+/// What renewing needs to know of a delivery.
+struct Delivery {
+    bus: NatsBus,
+    /// Where it is acknowledged.
+    reply: Subject,
+    /// Its number in the stream.
+    sequence: u64,
+    /// Which stream that was.
+    incarnation: i64,
+    attempt: (BuildId, Work, Attempt),
+    held: Arc<Held>,
+    revoked: CancellationToken,
+    term: Mutex<Term>,
+}
+
+/// Until when the server gives the order to nobody else.
+#[derive(Debug, Clone, Copy)]
+enum Term {
+    /// As of this moment, which is when the last renewal was sent, or before.
+    Runs(Instant),
+    /// It ran out; there is no way back, since somebody else may have the order.
+    Over,
+}
+
+impl Claim {
+    /// Starts renewing at once: before anything that may take time. `None` for a message that is no order.
+    pub(super) fn new(bus: &NatsBus, held: &Arc<Held>, message: Message) -> Option<Self> {
+        let reply = message.reply.clone()?;
+        let sequence = sequence(bus, &message)?;
+        let Some(attempt) = subjects::attempt_of_task(&message.subject) else {
+            tracing::error!(subject = %message.subject, "there is something in the queue that is no order");
+            return None;
+        };
+        let delivery = Arc::new(Delivery {
+            bus: bus.clone(),
+            reply,
+            sequence,
+            incarnation: bus.incarnation(),
+            attempt,
+            held: Arc::clone(held),
+            revoked: CancellationToken::new(),
+            term: Mutex::new(Term::Runs(Instant::now())),
+        });
+        held.add(attempt, sequence, delivery.revoked.clone());
+        let renewing = tokio::spawn(Arc::clone(&delivery).renew()).abort_handle();
+        Some(Self { delivery, message, renewing, settled: false })
+    }
+
+    pub(super) fn subject(&self) -> &str {
+        &self.message.subject
+    }
+
+    pub(super) fn headers(&self) -> Option<&HeaderMap> {
+        self.message.headers.as_ref()
+    }
+
+    pub(super) fn payload(&self) -> Bytes {
+        self.message.payload.clone()
+    }
+
+    /// Gives it back: to be handed out again at once, or after a while.
+    pub(super) fn give_back(&mut self, after: Option<Duration>) {
+        if std::mem::replace(&mut self.settled, true) {
+            return;
+        }
+        let delivery = &self.delivery;
+        // Of a lease that is lost, or of a stream that is gone, the server would take it for another's.
+        if delivery.is_lost() || delivery.is_of_lost_stream() || !delivery.bus.is_connected() {
+            return;
+        }
+        // If it does not arrive, the lease runs out.
+        delivery.bus.say(delivery.reply.clone(), jetstream::AckKind::Nak(after).into());
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.renewing.abort();
+        self.delivery.held.remove(self.delivery.attempt, self.delivery.sequence);
+        self.give_back(None);
+    }
+}
+
+impl Delivery {
+    fn term(&self) -> MutexGuard<'_, Term> {
+        // A term is one value.
+        self.term.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// By our own clock, which goes on while the process stands still.
+    fn is_lost(&self) -> bool {
+        let mut term = self.term();
+        let over = match *term {
+            Term::Over => true,
+            Term::Runs(since) => since.elapsed() >= self.bus.options.ack_wait,
+        };
+        if over {
+            *term = Term::Over;
+            self.revoked.cancel();
+        }
+        over
+    }
+
+    /// The numbers of messages begin again in a new stream.
+    fn is_of_lost_stream(&self) -> bool {
+        self.bus.incarnation() != self.incarnation
+    }
+
+    async fn renew(self: Arc<Self>) {
+        let third = self.bus.options.ack_wait / 3;
+        let mut pause = third;
+        loop {
+            tokio::time::sleep(pause).await;
+            if self.is_lost() {
+                tracing::warn!(work = ?self.attempt, "a lease ran out: NATS could not be reached in time");
+                return;
+            }
+            let sent = Instant::now();
+            let renewed = self.bus.ask(&self.reply, "+WPI", third).await.is_ok();
+            // Looked at before the term is set anew: what ran out meanwhile stays so.
+            if renewed && !self.is_lost() {
+                *self.term() = Term::Runs(sent);
+                pause = third;
+                if self.is_withdrawn().await {
+                    self.revoked.cancel();
+                    return;
+                }
+            } else {
+                pause = AGAIN;
+            }
+        }
+    }
+
+    /// Whether the order was removed from the stream though the stream is the same: a revocation that we were
+    /// not told of. The leader is asked, since other replicas may not have the order yet.
+    async fn is_withdrawn(&self) -> bool {
+        let Ok(stream) = self.bus.stream(TASKS).await else { return false };
+        let found = stream.get_raw_message(self.sequence).await;
+        let missing = found.is_err_and(|error| {
+            matches!(error.kind(), jetstream::stream::LastRawMessageErrorKind::NoMessageFound)
+        });
+        missing && self.bus.is_connected() && !self.is_of_lost_stream()
+    }
+
+    /// Acknowledges and waits for the answer; a second time if there was none.
+    async fn settle(&self) {
+        for _ in 0..2 {
+            if self.is_lost() || self.is_of_lost_stream() {
+                return;
+            }
+            match self.bus.ask(&self.reply, "+ACK", self.bus.options.request_timeout).await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(%error, work = ?self.attempt, "an order is not settled"),
+            }
+        }
+    }
+}
+
+/// A message's number in its stream.
+fn sequence(bus: &NatsBus, message: &Message) -> Option<u64> {
+    let message = jetstream::Message { message: message.clone(), context: bus.jetstream.clone() };
+    message.info().ok().map(|info| info.stream_sequence)
+}
+
+/// An order that was taken.
+pub(super) struct NatsLease {
+    pub(super) order: WorkOrder,
+    pub(super) claim: Claim,
+}
+
+#[async_trait]
+impl Lease for NatsLease {
+    fn order(&self) -> &WorkOrder {
+        &self.order
+    }
+
+    fn revoked(&self) -> CancellationToken {
+        self.claim.delivery.revoked.clone()
+    }
+
+    fn is_lost(&self) -> bool {
+        self.claim.delivery.is_lost()
+    }
+
+    async fn settle(mut self: Box<Self>) {
+        self.claim.settled = true;
+        self.claim.delivery.settle().await;
+    }
+}

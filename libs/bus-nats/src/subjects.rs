@@ -1,0 +1,138 @@
+//! The names of everything.
+
+use crate::Pool;
+use domain::{
+    BuildId,
+    build::{Attempt, Work},
+};
+use plan::TaskNumber;
+
+/// Work orders.
+pub(crate) const TASKS: &str = "TASKS";
+/// Reports of executors.
+pub(crate) const OUTCOMES: &str = "OUTCOMES";
+/// Lines of output.
+pub(crate) const OUTPUT: &str = "OUTPUT";
+/// Committed events.
+pub(crate) const EVENTS: &str = "EVENTS";
+/// What the server says of orders that were handed out too often.
+pub(crate) const ADVISORIES: &str = "ADVISORIES";
+/// The bucket of artifacts, and the stream that the object store keeps it in.
+pub(crate) const BUCKET: &str = "buildwright";
+pub(crate) const ARTIFACTS: &str = "OBJ_buildwright";
+
+/// Takes reports.
+pub(crate) const DRIVER: &str = "driver";
+/// Takes advisories.
+pub(crate) const POISON: &str = "poison";
+
+pub(crate) const ALL_TASKS: &str = "buildwright.tasks.>";
+pub(crate) const ALL_OUTCOMES: &str = "buildwright.outcomes.*";
+pub(crate) const ALL_OUTPUT: &str = "buildwright.output.*.*";
+pub(crate) const ALL_EVENTS: &str = "buildwright.events.*.*";
+pub(crate) const ALL_REVOCATIONS: &str = "buildwright.revoke.>";
+pub(crate) const MAX_DELIVERIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.TASKS.*";
+
+/// Takes the orders of a pool.
+pub(crate) fn executors(pool: &Pool) -> String {
+    format!("executors-{pool}")
+}
+
+pub(crate) fn tasks_of_pool(pool: &Pool) -> String {
+    format!("buildwright.tasks.{pool}.>")
+}
+
+pub(crate) fn tasks_of_build(build: BuildId) -> String {
+    format!("buildwright.tasks.*.{build}.>")
+}
+
+pub(crate) fn task(pool: &Pool, build: BuildId, work: Work, attempt: Attempt) -> String {
+    format!("buildwright.tasks.{pool}.{build}.{work}.{attempt}")
+}
+
+/// An attempt's order in whatever pool.
+pub(crate) fn task_anywhere(build: BuildId, work: Work, attempt: Attempt) -> String {
+    format!("buildwright.tasks.*.{build}.{work}.{attempt}")
+}
+
+pub(crate) fn revocation(build: BuildId, attempt: Option<(Work, Attempt)>) -> String {
+    match attempt {
+        None => format!("buildwright.revoke.{build}"),
+        Some((work, attempt)) => format!("buildwright.revoke.{build}.{work}.{attempt}"),
+    }
+}
+
+pub(crate) fn outcome(build: BuildId) -> String {
+    format!("buildwright.outcomes.{build}")
+}
+
+pub(crate) fn output(build: BuildId, work: Work) -> String {
+    format!("buildwright.output.{build}.{work}")
+}
+
+pub(crate) fn output_of_build(build: BuildId) -> String {
+    format!("buildwright.output.{build}.*")
+}
+
+/// Where followers hear of new lines: after they are stored, unlike on the stream's own subject.
+pub(crate) fn output_news(build: BuildId, work: Work) -> String {
+    format!("buildwright.news.{build}.{work}")
+}
+
+/// The attempt that an order's subject names.
+pub(crate) fn attempt_of_task(subject: &str) -> Option<(BuildId, Work, Attempt)> {
+    let mut tokens = subject.strip_prefix("buildwright.tasks.")?.split('.').skip(1);
+    let named = (tokens.next()?.parse().ok()?, work(tokens.next()?)?, attempt(tokens.next()?)?);
+    tokens.next().is_none().then_some(named)
+}
+
+/// What a revocation names: a build, and maybe one attempt of it.
+pub(crate) fn revoked(subject: &str) -> Option<(BuildId, Option<(Work, Attempt)>)> {
+    let mut tokens = subject.strip_prefix("buildwright.revoke.")?.split('.');
+    let build = tokens.next()?.parse().ok()?;
+    match tokens.next() {
+        None => Some((build, None)),
+        Some(token) => Some((build, Some((work(token)?, attempt(tokens.next()?)?)))),
+    }
+}
+
+fn work(token: &str) -> Option<Work> {
+    match token {
+        "plan" => Some(Work::Plan),
+        "merge" => Some(Work::Merge),
+        _ => token.strip_prefix("task-")?.parse().ok().map(|number| Work::Task(TaskNumber(number))),
+    }
+}
+
+fn attempt(token: &str) -> Option<Attempt> {
+    token.parse().ok().map(Attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_say_what_they_are_about() {
+        let build: BuildId = "bld_01J00000000000000000000001".parse().unwrap();
+        for work in [Work::Plan, Work::Merge, Work::Task(TaskNumber(17))] {
+            let subject = task(&Pool::default(), build, work, Attempt(3));
+            assert_eq!(attempt_of_task(&subject), Some((build, work, Attempt(3))), "{subject}");
+            let subject = revocation(build, Some((work, Attempt(3))));
+            assert_eq!(revoked(&subject), Some((build, Some((work, Attempt(3))))), "{subject}");
+        }
+        assert_eq!(revoked(&revocation(build, None)), Some((build, None)));
+    }
+
+    #[test]
+    fn foreign_subjects_say_nothing() {
+        for subject in ["", "buildwright.tasks.default", "buildwright.tasks.default.x.plan.1", "a.b.c.d.e.f"]
+        {
+            assert_eq!(attempt_of_task(subject), None, "{subject}");
+        }
+        for subject in ["", "buildwright.revoke.x", "buildwright.revoke.bld_01J00000000000000000000001.plan"]
+        {
+            assert_eq!(revoked(subject), None, "{subject}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The feed of events for consumers outside.
+
+use crate::scene::Scene;
+use async_nats::jetstream::consumer::pull;
+use async_trait::async_trait;
+use buildwright_bus_nats::EventFeed;
+use futures::StreamExt;
+use ports::{
+    Append, AppendError, Appended, EventStore, Metadata, Position, RecordedEvent, StoreError, StreamId,
+    Version,
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use testkit::bus::{build, noon, soon};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// A log that can be read.
+struct Log {
+    events: Mutex<Vec<RecordedEvent>>,
+    head: watch::Sender<Position>,
+}
+
+impl Log {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { events: Mutex::default(), head: watch::Sender::new(Position(0)) })
+    }
+
+    fn grow(&self, by: u64) {
+        let mut events = self.events.lock().expect("no panic");
+        for _ in 0..by {
+            let position = Position(events.len() as u64 + 1);
+            events.push(RecordedEvent {
+                position,
+                stream: StreamId::Build(build(1)),
+                version: Version(position.0),
+                kind: if position.0.is_multiple_of(2) { "task_started" } else { "task_completed" }.into(),
+                schema_version: 1,
+                payload: format!(r#"{{"n":{position}}}"#).into(),
+                metadata: Metadata { actor: Some("driver".into()) },
+                recorded_at: noon(),
+            });
+        }
+        self.head.send_replace(Position(events.len() as u64));
+    }
+}
+
+#[async_trait]
+impl EventStore for Log {
+    async fn append(&self, _: Append) -> Result<Appended, AppendError> {
+        Err(StoreError::Closed.into())
+    }
+
+    async fn read_stream(&self, _: StreamId, _: Version, _: usize) -> Result<Vec<RecordedEvent>, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
+        let events = self.events.lock().expect("no panic");
+        let from = usize::try_from(after.0).expect("small").min(events.len());
+        Ok(events[from..].iter().take(limit).cloned().collect())
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.head.subscribe()
+    }
+}
+
+/// What a consumer outside sees: subjects and events, until there are so many.
+async fn told(scene: &Scene, count: usize) -> Vec<(String, serde_json::Value)> {
+    let stream = scene.jetstream().await.get_stream("EVENTS").await.expect("a stream");
+    let consumer = stream.create_consumer(pull::OrderedConfig::default()).await.expect("a consumer");
+    let messages = consumer.messages().await.expect("messages").take(count).map(|message| {
+        let message = message.expect("a message");
+        (message.subject.to_string(), serde_json::from_slice(&message.payload).expect("JSON"))
+    });
+    soon(messages.collect()).await
+}
+
+fn assert_dense(told: &[(String, serde_json::Value)], first: u64) {
+    let positions: Vec<u64> =
+        told.iter().map(|(_, event)| event["position"].as_u64().expect("one")).collect();
+    assert!(positions.iter().copied().eq((first..).take(told.len())), "{positions:?}");
+}
+
+async fn feed(scene: &Scene, log: &Arc<Log>, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
+    let (feed, log, stop) = (EventFeed::new(&scene.bus().await), Arc::clone(log), stop.clone());
+    tokio::spawn(async move { feed.run(log, Position(0), stop).await })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_event_is_told_once_and_in_order_by_however_many() {
+    let scene = Scene::new();
+    let (log, stop) = (Log::new(), CancellationToken::new());
+    log.grow(700);
+    let feeds = [feed(&scene, &log, &stop).await, feed(&scene, &log, &stop).await];
+    for _ in 0..20 {
+        log.grow(7);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let told = told(&scene, 840).await;
+    assert_dense(&told, 1);
+    let stream = scene.jetstream().await.get_stream("EVENTS").await.expect("a stream");
+    assert_eq!(stream.cached_info().state.messages, 840);
+    let (subject, event) = &told[1];
+    assert_eq!(subject, "buildwright.events.default.task_started");
+    assert_eq!(
+        *event,
+        serde_json::json!({
+            "id": format!("evt_{}_2", &build(1).to_string()[4..]),
+            "position": 2, "build": build(1), "version": 2, "type": "task_started", "schemaVersion": 1,
+            "recordedAt": "2026-03-01T12:00:00Z", "actor": "driver", "data": {"n": 2}
+        })
+    );
+    stop.cancel();
+    for feed in feeds {
+        soon(feed).await.expect("no panic");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn telling_goes_on_where_it_ended_and_after_all_was_lost() {
+    let mut scene = Scene::new();
+    let log = Log::new();
+    for round in 1..=3 {
+        let stop = CancellationToken::new();
+        log.grow(10);
+        let feed = feed(&scene, &log, &stop).await;
+        assert_dense(&told(&scene, round * 10).await, 1);
+        stop.cancel();
+        soon(feed).await.expect("no panic");
+    }
+    let stop = CancellationToken::new();
+    let feed = feed(&scene, &log, &stop).await;
+    log.grow(1);
+    told(&scene, 31).await;
+    scene.server.kill();
+    scene.server.wipe_data();
+    scene.server.start_again();
+    // Set up again.
+    drop(scene.bus().await);
+    log.grow(5);
+    // What went before is gone with the data; nothing is told twice.
+    assert_dense(&told(&scene, 5).await, 32);
+    stop.cancel();
+    soon(feed).await.expect("no panic");
+}

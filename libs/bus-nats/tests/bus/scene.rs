@@ -1,0 +1,98 @@
+use async_nats::jetstream;
+use buildwright_bus_nats::{
+    NatsArtifacts, NatsBus, NatsOptions, NatsOutcomes, NatsOutputLog, NatsQueue, OutputBounds,
+};
+use bus_local::FolderArtifacts;
+use domain::{
+    Failure, FailureClass, Usage,
+    build::{Attempt, Outcome, Work},
+};
+use ports::{ArtifactStore, ExecutorName, Lease, OutcomeReport, Received};
+use std::{sync::Arc, time::Duration};
+use testkit::{
+    bus::{build, soon},
+    nats::Server,
+};
+
+/// A server and the options to reach it with.
+pub(crate) struct Scene {
+    pub(crate) server: Server,
+    pub(crate) options: NatsOptions,
+    pub(crate) artifacts: Arc<dyn ArtifactStore>,
+    _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    /// Leases of a second: what has to wait for one to run out does not wait long.
+    pub(crate) fn new() -> Self {
+        let server = Server::start();
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = NatsOptions { ack_wait: Duration::from_secs(1), ..NatsOptions::new(server.url()) };
+        let artifacts = Arc::new(FolderArtifacts::new(folder.path().to_owned()));
+        Self { server, options, artifacts, _folder: folder }
+    }
+
+    /// A connection: one process.
+    pub(crate) async fn bus(&self) -> NatsBus {
+        self.bus_at(self.server.url()).await
+    }
+
+    /// A connection by another way.
+    pub(crate) async fn bus_at(&self, url: String) -> NatsBus {
+        let options = NatsOptions { urls: vec![url], ..self.options.clone() };
+        soon(NatsBus::connect(options)).await.expect("connected")
+    }
+
+    pub(crate) async fn queue(&self) -> NatsQueue {
+        self.queue_of(&self.bus().await)
+    }
+
+    pub(crate) fn queue_of(&self, bus: &NatsBus) -> NatsQueue {
+        NatsQueue::new(bus, Arc::clone(&self.artifacts))
+    }
+
+    pub(crate) async fn outcomes(&self) -> NatsOutcomes {
+        NatsOutcomes::new(&self.bus().await, Arc::clone(&self.artifacts))
+    }
+
+    pub(crate) async fn output(&self, bounds: OutputBounds) -> NatsOutputLog {
+        NatsOutputLog::new(&self.bus().await, bounds)
+    }
+
+    pub(crate) async fn nats_artifacts(&self) -> NatsArtifacts {
+        NatsArtifacts::new(&self.bus().await)
+    }
+
+    /// JetStream itself, past the bus.
+    pub(crate) async fn jetstream(&self) -> jetstream::Context {
+        let connecting = Box::pin(async_nats::connect(self.server.url()));
+        jetstream::new(soon(connecting).await.expect("connected"))
+    }
+
+    /// How many orders lie in the stream.
+    pub(crate) async fn orders(&self) -> u64 {
+        let stream = self.jetstream().await.get_stream("TASKS").await.expect("a stream");
+        stream.cached_info().state.messages
+    }
+}
+
+pub(crate) fn name(lease: &dyn Lease) -> String {
+    let order = lease.order();
+    format!("{} {} {}", order.build, order.work, order.attempt)
+}
+
+pub(crate) fn finished(of: u64, attempt: u32) -> OutcomeReport {
+    let result = Err(Failure::new(FailureClass::CheckFailed, "exited with 1"));
+    OutcomeReport::Finished {
+        build: build(of),
+        work: Work::Plan,
+        attempt: Attempt(attempt),
+        executor: ExecutorName("executor-1".into()),
+        outcome: Outcome { result, usage: Usage::default(), session_id: None, duration_ms: 7 },
+    }
+}
+
+pub(crate) fn attempt(received: &Received) -> u32 {
+    let (OutcomeReport::Started { attempt, .. } | OutcomeReport::Finished { attempt, .. }) = &received.report;
+    attempt.0
+}
