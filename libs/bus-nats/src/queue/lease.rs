@@ -117,12 +117,13 @@ impl Delivery {
         self.term.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// By our own clock, which goes on while the process stands still.
+    /// By our own clock, which goes on while the process stands still. A little before the server's: its time
+    /// for a message began when it sent it.
     fn is_lost(&self) -> bool {
         let mut term = self.term();
         let over = match *term {
             Term::Over => true,
-            Term::Runs(since) => since.elapsed() >= self.bus.options.ack_wait,
+            Term::Runs(since) => since.elapsed() >= self.bus.options.ack_wait * 5 / 6,
         };
         if over {
             *term = Term::Over;

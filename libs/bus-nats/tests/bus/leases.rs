@@ -1,6 +1,7 @@
 //! Who holds an order, whatever befalls the connection.
 
 use crate::scene::{Scene, attempt, finished, name};
+use domain::build::Attempt;
 use ports::{BusError, Offered, OutcomeBus, TaskQueue};
 use std::time::{Duration, Instant};
 use testkit::{
@@ -87,6 +88,25 @@ async fn what_a_dead_executor_held_is_handed_out_again() {
         soon(other.take()).await.expect("open").settle().await;
     }
     assert!(held.iter().all(|lease| lease.is_lost()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_revocation_is_heard_at_once_however_long_leases_are() {
+    let mut scene = Scene::new();
+    scene.options.ack_wait = Duration::from_mins(1);
+    let (driver, executor) = (scene.queue().await, scene.queue().await);
+    for n in 1..=2 {
+        driver.offer(order(n, task(1), 1)).await.expect("taken");
+    }
+    let (first, second) =
+        (soon(executor.take()).await.expect("open"), soon(executor.take()).await.expect("open"));
+    driver.forget(build(1));
+    driver.revoke(build(2), task(1), Attempt(1));
+    for lease in [first, second] {
+        let revoked = tokio::time::timeout(Duration::from_secs(5), lease.revoked().cancelled_owned()).await;
+        revoked.expect("heard");
+        lease.settle().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
