@@ -1,6 +1,6 @@
 //! A build, followed from outside.
 
-use crate::{Events, Server, git, until};
+use crate::{Events, Server, git};
 use serde_json::{Value, json};
 use std::{
     path::PathBuf,
@@ -9,6 +9,7 @@ use std::{
 
 /// Most events in one answer.
 const PAGE: usize = 1_000;
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A build of a server. It outlives the process that serves it.
 #[derive(Debug, Clone)]
@@ -69,6 +70,9 @@ impl Build {
     }
 
     /// Waits until its events fulfil a condition.
+    ///
+    /// # Panics
+    /// When they have not by then, or no longer can.
     pub async fn wait_for(
         &self,
         server: &Server,
@@ -76,11 +80,18 @@ impl Build {
         what: &str,
         condition: impl Fn(&Events) -> bool,
     ) -> Events {
-        let (events, _) = until(limit, what, || async {
-            Some(self.events(server).await).filter(|events| condition(events))
-        })
-        .await;
-        events
+        let begun = Instant::now();
+        loop {
+            let events = self.events(server).await;
+            if condition(&events) {
+                return events;
+            }
+            if events.has_ended() || begun.elapsed() > limit {
+                let last: Vec<&Value> = events.0.iter().rev().take(8).collect();
+                panic!("no {what} after {:?}: {:?}\n{last:#?}", begun.elapsed(), events.kinds());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Waits for its end, and returns it.
@@ -91,10 +102,11 @@ impl Build {
         let begun = Instant::now();
         loop {
             let build = self.get(server, "?wait=5s").await;
-            if ["completed", "failed", "cancelled"].iter().any(|end| build["status"] == *end) {
+            if !build["endedAt"].is_null() {
                 return build;
             }
-            assert!(begun.elapsed() < limit, "no end within {limit:?}: {build:#}");
+            let tasks = self.tasks(server).await;
+            assert!(begun.elapsed() < limit, "no end within {limit:?}: {build:#} {:#}", Value::from(tasks));
         }
     }
 

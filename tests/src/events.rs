@@ -26,6 +26,12 @@ impl Events {
         self.0.iter().map(|event| event["type"].as_str().expect("a type")).collect()
     }
 
+    /// Whether the build is over.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        ["build_completed", "build_failed", "build_cancelled"].iter().any(|end| self.count(end) > 0)
+    }
+
     /// How often each task completed, by its number.
     #[must_use]
     pub fn completions(&self) -> BTreeMap<u64, usize> {

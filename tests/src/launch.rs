@@ -3,7 +3,7 @@
 use crate::{ScriptedModel, buildwright, claude};
 use std::{
     fs::File,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -16,8 +16,8 @@ pub struct Launch {
     executor: &'static str,
     slots: usize,
     environment: Vec<(String, String)>,
-    limit_file_blocks: Option<u64>,
     listen: String,
+    claude: Option<PathBuf>,
 }
 
 /// Who does the work.
@@ -42,7 +42,7 @@ impl Launch {
             }
         };
         let listen = "127.0.0.1:0".to_owned();
-        Self { executor, slots: 5, environment, limit_file_blocks: None, listen }
+        Self { executor, slots: 5, environment, listen, claude: None }
     }
 
     /// The same with so many attempts at once.
@@ -59,10 +59,10 @@ impl Launch {
         self
     }
 
-    /// The same, where no file can grow beyond so many KiB, as on a disk that is full.
+    /// The same with another program in the place of the Claude CLI.
     #[must_use]
-    pub fn largest_file_kib(mut self, kib: u64) -> Self {
-        self.limit_file_blocks = Some(kib);
+    pub fn claude(mut self, program: PathBuf) -> Self {
+        self.claude = Some(program);
         self
     }
 
@@ -79,20 +79,12 @@ impl Launch {
     /// When it cannot be started.
     pub fn spawn(&self, data_dir: &Path, log: &Path) -> Child {
         let log = File::options().create(true).append(true).open(log).expect("a log");
-        let mut command = match self.limit_file_blocks {
-            None => Command::new(buildwright()),
-            Some(kib) => {
-                let mut shell = Command::new("bash");
-                shell.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &kib.to_string()]);
-                shell.arg(buildwright());
-                shell
-            }
-        };
+        let mut command = Command::new(buildwright());
         without_account(&mut command);
         command.args(["up", "--listen", &self.listen, "--executor", self.executor]);
         command.args(["--slots", &self.slots.to_string(), "--data-dir"]).arg(data_dir);
         if self.executor == "claude" {
-            command.arg("--claude").arg(claude());
+            command.arg("--claude").arg(self.claude.clone().unwrap_or_else(claude));
         }
         command
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

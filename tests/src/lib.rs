@@ -11,10 +11,12 @@
     reason = "a test fails by panicking, prints what it measured, and its surroundings are real"
 )]
 
+mod accounts;
 mod answer;
 mod binaries;
 mod builds;
 mod chance;
+mod command_line;
 mod events;
 mod git;
 mod launch;
@@ -24,14 +26,16 @@ mod plan;
 mod processes;
 mod server;
 
+pub use accounts::assert_accounts_agree;
 pub use answer::Answer;
 pub use binaries::{buildwright, claude};
 pub use builds::Build;
 pub use chance::Chance;
+pub use command_line::{CommandLine, Ran};
 pub use events::{Events, Sse, SseEvent};
 pub use git::git;
 pub use launch::{Hands, Launch};
-pub use model::{ScriptedModel, nano_usd};
+pub use model::ScriptedModel;
 pub use patience::{until, within};
 pub use plan::{Plan, Task, bash, say, scripted, write};
 pub use processes::{Process, mentioning};

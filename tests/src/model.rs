@@ -1,4 +1,4 @@
-//! The scripted model, and what its tokens cost.
+//! The scripted model.
 
 use scripted_model::{Handle, Script, UsageReport};
 
@@ -29,22 +29,15 @@ impl ScriptedModel {
         self.0.usage()
     }
 
+    /// The prompts that it was sent, one for each request.
+    #[must_use]
+    pub fn prompts(&self) -> Vec<String> {
+        self.0.requests().into_iter().map(|request| request.prompt).collect()
+    }
+
     /// How many requests it was sent.
     #[must_use]
     pub fn requests(&self) -> usize {
         self.0.requests().len()
     }
-}
-
-/// What tokens cost by the table that the CLI has built in, in billionths of a dollar: (read, written, read from a
-/// cache, written to a cache) of a model.
-#[must_use]
-pub fn nano_usd(model: &str, tokens: [u64; 4]) -> u64 {
-    let (read, written) = match model {
-        name if name.contains("haiku") => (1_000, 5_000),
-        name if name.contains("sonnet") => (3_000, 15_000),
-        _ => (5_000, 25_000),
-    };
-    let [input, output, cache_read, cache_creation] = tokens;
-    input * read + output * written + cache_read * read / 10 + cache_creation * read * 5 / 4
 }

@@ -33,7 +33,7 @@ impl Plan {
     /// As JSON.
     #[must_use]
     pub fn json(&self) -> Value {
-        json!({ "tasks": self.tasks, "dependencies": self.dependencies })
+        json!({ "summary": "What a test needs.", "tasks": self.tasks, "dependencies": self.dependencies })
     }
 
     /// A prompt that makes the scripted model plan this.
@@ -60,11 +60,12 @@ impl Task {
     /// A shell command without a model.
     #[must_use]
     pub fn command(id: &str, command: &str) -> Self {
-        Self { fields: json!({ "id": id, "type": "command", "command": command }), after: Vec::new() }
+        Self::new(id, "command", "").with("command", json!(command))
     }
 
     fn new(id: &str, kind: &str, prompt: &str) -> Self {
-        Self { fields: json!({ "id": id, "type": kind, "prompt": prompt }), after: Vec::new() }
+        let fields = json!({ "id": id, "type": kind, "title": id, "prompt": prompt, "targets": [] });
+        Self { fields, after: Vec::new() }
     }
 
     /// The same with a field set.
@@ -95,10 +96,11 @@ pub fn bash(command: &str) -> Value {
 }
 
 /// A step: write a file of the workspace.
+///
+/// The path is relative: `${workspace}` would be filled in where a plan is made, too, and mean another one there.
 #[must_use]
 pub fn write(path: &str, content: &str) -> Value {
-    let file_path = format!("${{workspace}}/{path}");
-    json!({ "tool": { "name": "Write", "input": { "file_path": file_path, "content": content } } })
+    json!({ "tool": { "name": "Write", "input": { "file_path": path, "content": content } } })
 }
 
 /// A step: say something, after a while.

@@ -36,15 +36,25 @@ impl Process {
     }
 }
 
+/// Pages that the ended children of a process had touched: it rises with every child, however short its life.
+#[must_use]
+pub(crate) fn pages_of_ended_children(pid: i32) -> u64 {
+    stat_fields(pid)[8].parse().expect("a number")
+}
+
 /// Processor time that a process has used.
 #[must_use]
 pub(crate) fn processor_time(pid: i32) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
-    // The name, in brackets, may hold anything; utime and stime are fields 14 and 15, in 1/100 s.
-    let (_, fields) = stat.rsplit_once(')').expect("a name");
-    let ticks: u64 =
-        fields.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().expect("ticks")).sum();
+    // utime and stime, in 1/100 s.
+    let ticks: u64 = stat_fields(pid)[11..13].iter().map(|n| n.parse::<u64>().expect("ticks")).sum();
     Duration::from_millis(ticks * 10)
+}
+
+/// Fields of `/proc/PID/stat` from the third on: the second, in brackets, may hold anything.
+fn stat_fields(pid: i32) -> Vec<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    fields.split_whitespace().map(str::to_owned).collect()
 }
 
 /// Memory that a process holds, in KiB: all of it, and without the pages of files.

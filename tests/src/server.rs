@@ -61,6 +61,9 @@ impl Server {
         assert!(child_ended.is_none(), "it ended: {child_ended:?}\n{}", self.log());
         address.as_str().expect("an address").clone_into(&mut self.address);
         assert_eq!(self.get("/healthz").await.status, 200);
+        // It looks for programs before it greets: no process that it starts after that has to do with its start.
+        let greeting = format!("http://{}", self.address);
+        until(STARTS_WITHIN, "the greeting", || async { self.log().contains(&greeting).then_some(()) }).await;
     }
 
     /// Where its data is.
@@ -94,7 +97,6 @@ impl Server {
     }
 
     /// A request that a test makes itself.
-    #[must_use]
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, self.url(path))
     }
@@ -158,6 +160,12 @@ impl Server {
         workers(self.home.path(), self.pid())
     }
 
+    /// Rises with every process that it started and that has ended.
+    #[must_use]
+    pub fn pages_of_ended_children(&self) -> u64 {
+        processes::pages_of_ended_children(self.pid())
+    }
+
     /// Waits until nothing that it started lives, and returns how long that took.
     pub async fn wait_until_nothing_works(&self, limit: Duration) -> Duration {
         let (home, own) = (self.home.path(), self.pid());
@@ -177,6 +185,15 @@ impl Server {
         kill(Pid::from_raw(self.pid()), Signal::SIGKILL).expect("it lives");
         self.child.wait().expect("a child");
         self.wait_until_nothing_works(CLEARED_WITHIN).await
+    }
+
+    /// Takes note that somebody else killed it.
+    ///
+    /// # Panics
+    /// When nobody did.
+    pub fn was_killed(&mut self) {
+        let status = self.child.wait().expect("a child");
+        assert!(!status.success(), "{status}");
     }
 
     /// Starts it again after its end.

@@ -4,10 +4,11 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints what it measured"
 )]
 
-use buildwright_blackbox::{Build, Hands, Launch, ScriptedModel, Server, git, nano_usd};
+use buildwright_blackbox::{Build, Hands, Launch, ScriptedModel, Server, assert_accounts_agree, git};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -47,7 +48,10 @@ async fn a_prompt_becomes_a_planned_parallel_verified_committed_build() {
 
     assert_the_result_is_in_git(&server, &build, &ended);
     assert_the_api_serves_it(&server, &build, &ended).await;
-    assert_the_accounts_agree(&model, &ended, &tasks);
+    assert_accounts_agree(&model, &ended);
+    let cost = |usage: &Value| usage["costUsd"].as_f64().unwrap();
+    let of_tasks: f64 = tasks.iter().map(|task| cost(&task["usage"])).sum();
+    assert!(of_tasks > 0.0 && of_tasks < cost(&ended["usage"]), "planning costs something, too");
     assert_the_output_was_kept(&server, &tasks[0]).await;
     assert_eq!(server.workspaces(), Vec::<std::path::PathBuf>::new());
 }
@@ -112,43 +116,6 @@ fn untar(archive: &[u8], into: &Path) -> Vec<String> {
     assert!(listed.status.success(), "{listed:?}");
     let text = String::from_utf8(listed.stdout).unwrap();
     text.lines().filter(|line| !line.ends_with('/')).map(str::to_owned).collect()
-}
-
-/// To the unit: by model, in all, and as a sum over planning and tasks.
-fn assert_the_accounts_agree(model: &ScriptedModel, ended: &Value, tasks: &[Value]) {
-    let fields = ["inputTokens", "outputTokens", "cacheReadTokens", "cacheCreationTokens"];
-    let tokens = |usage: &Value| fields.map(|field| usage[field].as_u64().unwrap());
-    let nano = |usage: &Value| (usage["costUsd"].as_f64().unwrap() * 1e9).round();
-    let reported: BTreeMap<String, [u64; 4]> = model
-        .usage()
-        .models
-        .into_iter()
-        .map(|(name, used)| {
-            let cache = [used.cache_read_input_tokens, used.cache_creation_input_tokens];
-            (name, [used.input_tokens, used.output_tokens, cache[0], cache[1]])
-        })
-        .collect();
-    assert!(!reported.is_empty() && reported.values().all(|used| used[0] > 0), "{reported:?}");
-    let usage = &ended["usage"];
-    let accounted: BTreeMap<String, [u64; 4]> = usage["byModel"]
-        .as_object()
-        .unwrap()
-        .iter()
-        .map(|(name, used)| (name.clone(), tokens(used)))
-        .collect();
-    assert_eq!(accounted, reported);
-    let mut total = [0; 4];
-    let mut cost = 0;
-    for (name, used) in &reported {
-        total.iter_mut().zip(used).for_each(|(sum, more)| *sum += more);
-        cost += nano_usd(name, *used);
-    }
-    assert_eq!(tokens(usage), total);
-    #[expect(clippy::cast_precision_loss, reason = "a few cents")]
-    let cost = cost as f64;
-    assert_eq!(nano(usage), cost, "{usage:#}");
-    let of_tasks: f64 = tasks.iter().map(|task| nano(&task["usage"])).sum();
-    assert!(of_tasks > 0.0 && of_tasks < cost, "planning cost something, too: {of_tasks} of {cost}");
 }
 
 async fn assert_the_output_was_kept(server: &Server, task: &Value) {

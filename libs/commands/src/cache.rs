@@ -34,3 +34,30 @@ impl Cache {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ulid::Ulid;
+
+    fn id(n: u128) -> BuildId {
+        BuildId::new(Ulid(n))
+    }
+
+    #[test]
+    fn idle_mailboxes_are_let_go_of_and_held_ones_are_not() {
+        let cache = Cache::new(3);
+        let held: Vec<_> = (0..10).map(|n| cache.mailbox(id(n))).collect();
+        for n in 10..100 {
+            cache.mailbox(id(n));
+        }
+        for (n, mailbox) in (0..).zip(&held) {
+            assert!(Arc::ptr_eq(mailbox, &cache.mailbox(id(n))), "{n}");
+        }
+        drop(held);
+        for n in 100..110 {
+            cache.mailbox(id(n));
+        }
+        assert!(cache.mailboxes.lock().unwrap().len() <= 4);
+    }
+}

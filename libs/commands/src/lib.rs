@@ -21,7 +21,8 @@ use std::sync::Arc;
 pub enum Writers {
     /// None: what is folded in memory is up to date.
     OnlyThis,
-    /// Some: before answering a read, the stream is read on.
+    /// Some: before a build is looked at or decided on, its stream is read on. A conflict would show what an
+    /// append missed, but a command that is refused or changes nothing appends nothing.
     Several,
 }
 
@@ -54,8 +55,8 @@ impl From<StoreError> for ExecuteError {
     }
 }
 
-/// A build as it was at one version.
-#[derive(Debug, Clone)]
+/// A build as it was at one version; by default, before its first event.
+#[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// The fold of its events.
     pub build: Build,
@@ -63,11 +64,6 @@ pub struct Loaded {
     pub version: Version,
     /// The position of the last of them.
     pub position: Position,
-}
-
-impl Loaded {
-    const NOTHING: fn() -> Self =
-        || Self { build: Build::default(), version: Version(0), position: Position(0) };
 }
 
 /// The builds.
@@ -132,11 +128,7 @@ impl Builds {
     ) -> Result<Option<R>, StoreError> {
         let mailbox = self.inner.cache.mailbox(id);
         let mut held = mailbox.lock().await;
-        let loaded = match held.take() {
-            Some(loaded) if self.inner.writers == Writers::OnlyThis => loaded,
-            Some(loaded) => self.inner.read_on(id, loaded, None).await?,
-            None => self.inner.read_on(id, Loaded::NOTHING(), None).await?,
-        };
+        let loaded = self.inner.current(id, held.take()).await?;
         let seen = (loaded.version > Version(0)).then(|| look(&loaded));
         if seen.is_some() {
             *held = Some(loaded);
@@ -149,12 +141,20 @@ impl Builds {
     /// # Errors
     /// If it cannot be read.
     pub async fn at(&self, id: BuildId, version: Version) -> Result<Option<Loaded>, StoreError> {
-        let loaded = self.inner.read_on(id, Loaded::NOTHING(), Some(version)).await?;
+        let loaded = self.inner.read_on(id, Loaded::default(), Some(version)).await?;
         Ok((version > Version(0) && loaded.version == version).then_some(loaded))
     }
 }
 
 impl Inner {
+    /// A build as it is now, given what is known of it.
+    async fn current(&self, id: BuildId, known: Option<Loaded>) -> Result<Loaded, StoreError> {
+        match known {
+            Some(loaded) if self.writers == Writers::OnlyThis => Ok(loaded),
+            known => self.read_on(id, known.unwrap_or_default(), None).await,
+        }
+    }
+
     /// Folds the events after `from`, up to a version if one is given.
     async fn read_on(
         &self,

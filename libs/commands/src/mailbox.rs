@@ -5,9 +5,11 @@ use domain::{
     BuildId,
     build::{BuildEvent, Command, Rejection},
 };
+use futures::FutureExt as _;
 use ports::{Append, AppendError, Metadata, NewEvent, StoreError, StreamId, Version};
 use std::{
     collections::VecDeque,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::oneshot;
@@ -63,12 +65,14 @@ impl Mailbox {
             return;
         }
         tokio::spawn(async move {
-            // If a batch panics, the next command must find a mailbox that can be served again.
-            let unserved = Unserved(&mailbox);
             while let Some(letters) = mailbox.collect() {
-                mailbox.carry_out(&inner, letters).await;
+                // A panic costs its own batch the answers; what was held of the build is gone with it, and
+                // the letters behind find it read anew.
+                let carried_out = AssertUnwindSafe(mailbox.carry_out(&inner, letters)).catch_unwind();
+                if carried_out.await.is_err() {
+                    tracing::error!(build.id = %mailbox.id, "carrying commands out panicked");
+                }
             }
-            std::mem::forget(unserved);
         });
     }
 
@@ -86,12 +90,9 @@ impl Mailbox {
     async fn carry_out(&self, inner: &Inner, letters: Vec<Letter>) {
         let mut held = self.loaded.lock().await;
         for _ in 0..MOST_TRIES {
-            let loaded = match held.take() {
-                Some(loaded) => loaded,
-                None => match inner.read_on(self.id, Loaded::NOTHING(), None).await {
-                    Ok(loaded) => loaded,
-                    Err(error) => return refuse(letters, &ExecuteError::from(error)),
-                },
+            let loaded = match inner.current(self.id, held.take()).await {
+                Ok(loaded) => loaded,
+                Err(error) => return refuse(letters, &ExecuteError::from(error)),
             };
             match self.try_once(inner, loaded, &letters).await {
                 Ok((loaded, answers)) => {
@@ -146,14 +147,6 @@ impl Mailbox {
         let answer = |version| Executed { version: Version(version), position };
         let answers = decided.into_iter().map(|one| one.map(answer).map_err(ExecuteError::from)).collect();
         Ok((loaded, answers))
-    }
-}
-
-struct Unserved<'a>(&'a Mailbox);
-
-impl Drop for Unserved<'_> {
-    fn drop(&mut self) {
-        self.0.waiting().served = false;
     }
 }
 

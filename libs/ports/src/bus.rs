@@ -1,6 +1,6 @@
 //! The bus between driver and executors: a rebuildable index of what may be taken up, never the truth.
 
-use crate::{ArtifactKey, StoreError};
+use crate::ArtifactKey;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
@@ -137,12 +137,6 @@ pub enum BusError {
     Closed,
 }
 
-impl From<BusError> for StoreError {
-    fn from(error: BusError) -> Self {
-        Self::Unavailable(Box::new(error))
-    }
-}
-
 /// What became of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offered {
@@ -211,6 +205,12 @@ pub struct Received {
     pub report: OutcomeReport,
     /// To be confirmed when what it leads to is committed.
     pub receipt: Box<dyn Receipt>,
+}
+
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received").field("report", &self.report).finish_non_exhaustive()
+    }
 }
 
 /// Lets whoever reported learn that the driver confirmed it: the end-to-end answer, for an executor that keeps

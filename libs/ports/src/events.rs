@@ -150,7 +150,8 @@ pub enum StoreError {
     Closed,
 }
 
-/// Why an append did not happen. Nothing of it is stored.
+/// Why an append did not happen. Nothing of it is stored, unless the store became unavailable in the middle: then
+/// that is not known, and the stream must be read again before deciding anew.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// The stream has another version than expected: read it again and decide again.

@@ -8,8 +8,8 @@ mod measures;
 mod noop;
 mod report;
 
+use crate::config::Config;
 use crate::embedded::{Embedded, ExecutorChoice, Options, start};
-use api::ApiSettings;
 use noop::NoopWorker;
 use report::{Figure, Report};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
@@ -68,7 +68,7 @@ impl Stack {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             slots: 256,
             executor: ExecutorChoice::Worker(worker.clone()),
-            api: ApiSettings::default(),
+            config: Config::default(),
         })
         .await?;
         Ok(Self { embedded, worker, _directory: directory })

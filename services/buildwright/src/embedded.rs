@@ -10,12 +10,13 @@ pub(crate) use data_dir::DataDir;
 pub(crate) use hands::{ClaudeChoice, ExecutorChoice};
 
 use crate::adapters::{GitResults, SystemClock, UlidIds};
+use crate::config::Config;
 use anyhow::Context as _;
-use api::{ApiSettings, App};
-use bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue, OutputBounds};
+use api::App;
+use bus_local::{FileOutputLog, LocalOutcomes, LocalQueue};
 use commands::{Builds, Writers};
 use driver::{Driver, Executors};
-use executor::Executor;
+use executor::{Executor, Worker};
 use ports::{Clock, EventStore, ExecutorName, Ids, OutcomeBus, ReadModels, TaskQueue};
 use projector::Projector;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
@@ -41,8 +42,8 @@ pub(crate) struct Options {
     pub(crate) slots: usize,
     /// Who does the work.
     pub(crate) executor: ExecutorChoice,
-    /// Bounds and defaults of the API.
-    pub(crate) api: ApiSettings,
+    /// Defaults and bounds.
+    pub(crate) config: Config,
 }
 
 /// A running stack.
@@ -60,6 +61,7 @@ pub(crate) struct Embedded {
 pub(crate) struct Parts {
     pub(crate) builds: Arc<Builds>,
     pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) read_models: Arc<dyn ReadModels>,
     pub(crate) queue: Arc<dyn TaskQueue>,
     pub(crate) outcomes: Arc<dyn OutcomeBus>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -70,88 +72,96 @@ pub(crate) struct Parts {
 pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
     let data_dir = DataDir::open(&options.data_dir)?;
     let store = SqliteStore::open(&data_dir.database(), SqliteOptions::default()).await?;
-    let (events, read_models): (Arc<dyn EventStore>, Arc<dyn ReadModels>) =
-        (Arc::new(store.clone()), Arc::new(store.clone()));
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let builds =
-        Arc::new(Builds::new(Arc::clone(&events), Arc::clone(&clock), Writers::OnlyThis, CACHED_BUILDS));
-    let parts = Parts {
-        builds: Arc::clone(&builds),
-        store: Arc::clone(&events),
-        queue: Arc::new(LocalQueue::new(QUEUE)),
-        outcomes: Arc::new(LocalOutcomes::new()),
-        clock: Arc::clone(&clock),
-        ids: Arc::new(UlidIds::default()),
-    };
-    let output = Arc::new(FileOutputLog::new(data_dir.output(), OutputBounds::default()));
-    let artifacts = Arc::new(FolderArtifacts::new(data_dir.artifacts()));
-    let git = Git::find("git", crate::settings::search_path()).await.context("git is needed")?;
-    let local = if options.api.allow_local_repositories { Access::Allowed } else { Access::Refused };
-    let rules =
-        SourceRules { local, environment: crate::settings::git_environment(), ..SourceRules::default() };
-    let repositories = Arc::new(Repositories::new(git, data_dir.repositories(), rules).await?);
-
+    let parts = Parts::over(&store);
+    let output = Arc::new(FileOutputLog::new(data_dir.output(), options.config.output));
+    let repositories = repositories(&options, &data_dir).await?;
     let worker =
-        hands::worker(&options, &data_dir, &parts, output.clone(), artifacts, Arc::clone(&repositories))
-            .await?;
+        hands::worker(&options, &data_dir, &parts, output.clone(), Arc::clone(&repositories)).await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another server there?", options.listen))?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
     let app = App {
-        builds: Arc::clone(&builds),
-        store: Arc::clone(&events),
-        read_models: Arc::clone(&read_models),
+        builds: Arc::clone(&parts.builds),
+        store: Arc::clone(&parts.store),
+        read_models: Arc::clone(&parts.read_models),
         output,
         results: Arc::new(GitResults::new(repositories)),
-        clock: Arc::clone(&clock),
+        clock: Arc::clone(&parts.clock),
         ids: Arc::clone(&parts.ids),
-        settings: Arc::new(options.api),
+        settings: Arc::new(options.config.api),
         stop: stop.clone(),
     };
-    let driver = Driver {
-        builds,
-        store: Arc::clone(&events),
-        read_models: Arc::clone(&read_models),
-        queue: Arc::clone(&parts.queue),
-        outcomes: Arc::clone(&parts.outcomes),
-        clock,
-        executors: Executors::InThisProcess,
-    };
-    let executor = Executor {
-        name: executor_name(parts.ids.as_ref()),
-        slots: options.slots,
-        queue: Arc::clone(&parts.queue),
-        outcomes: Arc::clone(&parts.outcomes),
-        worker,
-    };
+    let projector = Projector::new(Arc::clone(&parts.store), Arc::clone(&parts.read_models));
+    let (driver, executor) = (parts.driver(), parts.executor(options.slots, worker));
 
     let mut services = JoinSet::new();
-    let token = stop.clone();
-    services.spawn(async move {
-        Projector::new(events, read_models).run(token).await;
-        "projector"
-    });
-    let token = stop.clone();
-    services.spawn(async move {
-        driver.run(token).await;
-        "driver"
-    });
-    let token = stop.clone();
-    services.spawn(async move {
-        executor.run(token).await;
-        "executor"
-    });
-    let token = stop.clone();
-    services.spawn(async move {
-        if let Err(error) = api::serve(listener, app, token).await {
-            tracing::error!(%error, "the API ended");
-        }
-        "api"
-    });
+    let token = || stop.clone();
+    services.spawn(named("projector", projector.run(token())));
+    services.spawn(named("driver", driver.run(token())));
+    services.spawn(named("executor", executor.run(token())));
+    services.spawn(named("api", serve(listener, app, token())));
     data_dir.announce(address)?;
     Ok(Embedded { address, data_dir, store, parts, stop, services })
+}
+
+async fn named(name: &'static str, service: impl Future<Output = ()>) -> &'static str {
+    service.await;
+    name
+}
+
+async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
+    if let Err(error) = api::serve(listener, app, stop).await {
+        tracing::error!(%error, "the API ended");
+    }
+}
+
+async fn repositories(options: &Options, data_dir: &DataDir) -> anyhow::Result<Arc<Repositories>> {
+    let git = Git::find("git", crate::settings::search_path()).await.context("git is needed")?;
+    let local = if options.config.api.allow_local_repositories { Access::Allowed } else { Access::Refused };
+    let environment = crate::settings::git_environment();
+    let rules = SourceRules { local, environment, ..SourceRules::default() };
+    Ok(Arc::new(Repositories::new(git, data_dir.repositories(), rules).await?))
+}
+
+impl Parts {
+    fn over(store: &SqliteStore) -> Self {
+        let events: Arc<dyn EventStore> = Arc::new(store.clone());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let builds = Builds::new(Arc::clone(&events), Arc::clone(&clock), Writers::OnlyThis, CACHED_BUILDS);
+        Self {
+            builds: Arc::new(builds),
+            store: events,
+            read_models: Arc::new(store.clone()),
+            queue: Arc::new(LocalQueue::new(QUEUE)),
+            outcomes: Arc::new(LocalOutcomes::new()),
+            clock,
+            ids: Arc::new(UlidIds::default()),
+        }
+    }
+
+    fn driver(&self) -> Driver {
+        Driver {
+            builds: Arc::clone(&self.builds),
+            store: Arc::clone(&self.store),
+            read_models: Arc::clone(&self.read_models),
+            queue: Arc::clone(&self.queue),
+            outcomes: Arc::clone(&self.outcomes),
+            clock: Arc::clone(&self.clock),
+            executors: Executors::InThisProcess,
+        }
+    }
+
+    fn executor(&self, slots: usize, worker: Arc<dyn Worker>) -> Executor {
+        Executor {
+            name: executor_name(self.ids.as_ref()),
+            slots,
+            queue: Arc::clone(&self.queue),
+            outcomes: Arc::clone(&self.outcomes),
+            worker,
+        }
+    }
 }
 
 /// A name that no earlier process had.

@@ -1,53 +1,112 @@
-//! The binary.
+//! The binary: composition root and command line.
+
+mod actions;
 mod adapters;
 mod bench;
+mod cli;
+mod client;
+mod config;
+mod demo;
+mod doctor;
 mod embedded;
+mod hiring;
+mod interrupts;
+mod programs;
+mod render;
+mod session;
 mod settings;
+mod watching;
 
-use std::process::ExitCode;
+use clap::Parser as _;
+use cli::{Cli, Command, Global};
+use client::ClientError;
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
+use tracing_subscriber::EnvFilter;
+
+/// The request or the command line is not valid; what clap uses, too.
+const USAGE: u8 = 2;
+/// No server.
+const UNREACHABLE: u8 = 3;
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().collect();
-    if args.get(1).is_some_and(|a| a == "supervise") {
-        return supervisor::main(std::env::args_os().skip(2));
+    // Before anything else: the supervising process has no use for arguments, threads or a runtime.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|first| first == "supervise") {
+        return supervisor::main(args);
     }
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        match args[1].as_str() {
-            "bench" => println!("{}", bench::run(&bench::Plan::default()).await.unwrap()),
-            "up" => {
-                let model =
-                    scripted_model::ScriptedModel::start(scripted_model::Script::default(), "127.0.0.1:0")
-                        .await
-                        .unwrap();
-                let executor = if args.get(4).is_some() {
-                    embedded::ExecutorChoice::Claude(embedded::ClaudeChoice {
-                        binary: args[4].clone().into(),
-                        credential: claude_cli::Credential::ApiKey {
-                            key: "scripted".into(),
-                            base_url: Some(model.base_url().to_string()),
-                        },
-                    })
-                } else {
-                    embedded::ExecutorChoice::Scripted(std::sync::Arc::new(scripted_model::Script::default()))
-                };
-                let e = embedded::start(embedded::Options {
-                    data_dir: args[2].clone().into(),
-                    listen: args[3].parse().unwrap(),
-                    slots: 10,
-                    executor,
-                    api: api::ApiSettings::default(),
-                })
-                .await
-                .unwrap();
-                println!("{}", e.address());
-                tokio::signal::ctrl_c().await.unwrap();
-                e.shutdown().await;
-            }
-            _ => {}
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(code) => code,
+        Err(error) => explain(&error),
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+    let usual = if matches!(cli.command, Command::Up(_)) { "info" } else { "warn" };
+    let filter = cli.global.log.as_deref().unwrap_or(usual);
+    let filter = EnvFilter::try_new(filter).map_err(|error| actions::Usage(format!("--log: {error}")))?;
+    let colours = io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| render::logging::LogWriter)
+        .with_ansi(colours)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(dispatch(cli.global, cli.command))
+}
+
+async fn dispatch(global: Global, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Up(args) => Box::pin(actions::up::up(&global, args)).await,
+        Command::Build(args) => Box::pin(actions::build::build(&global, *args)).await,
+        Command::Watch(args) => Box::pin(actions::build::watch(&global, args)).await,
+        Command::Builds(args) => Box::pin(actions::look::builds(&global, args)).await,
+        Command::Show(args) => Box::pin(actions::look::show(&global, args)).await,
+        Command::Cancel(args) => Box::pin(actions::look::cancel(&global, args)).await,
+        Command::Logs(args) => Box::pin(actions::logs::logs(&global, args)).await,
+        Command::Demo(args) => Box::pin(demo::demo(&global, args)).await,
+        Command::Doctor(args) => Box::pin(doctor::doctor(&global, args)).await,
+        Command::Bench(args) => Box::pin(actions::bench::bench(args)).await,
+        Command::ScriptedModel(args) => Box::pin(actions::scripted_model::serve(&global, args)).await,
+        Command::Openapi => {
+            // As a value its names are in order, as in the committed document.
+            render::print(&actions::json(&serde_json::to_value(api::openapi())?)?)?;
+            Ok(ExitCode::SUCCESS)
         }
-    });
-    ExitCode::SUCCESS
+    }
+}
+
+/// Says what went wrong, and how a script can tell.
+fn explain(error: &anyhow::Error) -> ExitCode {
+    let broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(broken_pipe) {
+        // Whoever read our output has enough.
+        return ExitCode::FAILURE;
+    }
+    eprintln!("error: {error:#}");
+    code(error)
+}
+
+fn code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<actions::Usage>() {
+        return ExitCode::from(USAGE);
+    }
+    match error.downcast_ref::<ClientError>() {
+        Some(ClientError::Unreachable { .. }) => {
+            eprintln!(
+                "  is it running? `buildwright up` starts a server; without --server one is found or started"
+            );
+            ExitCode::from(UNREACHABLE)
+        }
+        Some(ClientError::Address(_)) => ExitCode::from(USAGE),
+        Some(ClientError::Refused(problem)) if matches!(problem.status, 400 | 413 | 415 | 422) => {
+            ExitCode::from(USAGE)
+        }
+        _ => ExitCode::FAILURE,
+    }
 }

@@ -1,18 +1,17 @@
 //! Follows the log: effects happen only after the events that ask for them are stored.
 
 use crate::{
-    Driver,
-    orders::order,
+    AGAIN, Driver, Pause,
+    orders::{Waiting, waiting},
     timers::{Due, Timers},
 };
-use chrono::{DateTime, Utc};
 use commands::ExecuteError;
 use domain::{
     BuildId,
     build::{Attempt, BuildEvent, Command, Work},
 };
 use ports::{BusError, Position, RecordedEvent, StoreError};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +20,7 @@ const BATCH: usize = 1_000;
 
 /// What an event asks for.
 enum Effect {
-    Offer { work: Work, attempt: Attempt, not_before: Option<DateTime<Utc>> },
+    Offer { work: Work, attempt: Attempt },
     ArmDeadline,
     End,
 }
@@ -30,6 +29,7 @@ impl Driver {
     pub(crate) async fn follow_events(&self, from: Position, timers: &Timers, stop: &CancellationToken) {
         let mut head = self.store.head();
         let mut at = from;
+        let mut pause = Pause::FIRST;
         loop {
             head.borrow_and_update();
             if let Err(error) = self.effects_after(&mut at, timers).await {
@@ -37,8 +37,10 @@ impl Driver {
                     return;
                 }
                 tracing::error!(%error, "effects wait for the store");
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                pause.wait(stop).await;
                 head.mark_changed();
+            } else {
+                pause = Pause::FIRST;
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -55,7 +57,8 @@ impl Driver {
             }
             for event in events {
                 if let Some(effect) = effect_of(&event) {
-                    self.perform(event.stream.build(), effect, timers).await?;
+                    let build = event.stream.build();
+                    leave_unreadable(build, self.perform(build, effect, timers).await)?;
                 }
                 *at = event.position;
             }
@@ -64,11 +67,7 @@ impl Driver {
 
     async fn perform(&self, build: BuildId, effect: Effect, timers: &Timers) -> Result<(), StoreError> {
         match effect {
-            Effect::Offer { work, attempt, not_before: Some(at) } if at > self.clock.now() => {
-                timers.arm(Due::Attempt(build, work, attempt), at);
-                Ok(())
-            }
-            Effect::Offer { work, attempt, .. } => self.offer(build, work, attempt).await,
+            Effect::Offer { work, attempt } => self.offer(build, work, attempt, timers).await,
             Effect::ArmDeadline => {
                 if let Some(Some(at)) = self.builds.read(build, |loaded| loaded.build.deadline()).await? {
                     timers.arm(Due::Deadline(build), at);
@@ -83,17 +82,30 @@ impl Driver {
         }
     }
 
-    /// Offers an attempt, if it still waits to be taken up.
-    pub(crate) async fn offer(&self, build: BuildId, work: Work, attempt: Attempt) -> Result<(), StoreError> {
-        let order = self.builds.read(build, |loaded| order(build, loaded, work, attempt)).await?;
-        match order.flatten() {
-            None => Ok(()),
-            Some(order) => match self.queue.offer(order).await {
-                Ok(_) => Ok(()),
-                Err(BusError::Closed) => Err(StoreError::Closed),
-                Err(error) => Err(error.into()),
+    /// Offers an attempt, if it still waits to be taken up; sets a timer, if it is not time yet.
+    pub(crate) async fn offer(
+        &self,
+        build: BuildId,
+        work: Work,
+        attempt: Attempt,
+        timers: &Timers,
+    ) -> Result<(), StoreError> {
+        let (due, now) = (Due::Attempt(build, work, attempt), self.clock.now());
+        let waiting = self.builds.read(build, |loaded| waiting(build, loaded, work, attempt, now)).await?;
+        match waiting.flatten() {
+            None => {}
+            Some(Waiting::Until(at)) => timers.arm(due, at),
+            Some(Waiting::For(order)) => match self.queue.offer(*order).await {
+                Ok(_) => {}
+                Err(BusError::Closed) => return Err(StoreError::Closed),
+                // Nothing else waits for it, least of all the end of a build, which makes room.
+                Err(error) => {
+                    tracing::debug!(build.id = %build, %work, %error, "an offer is made again later");
+                    timers.arm(due, now + AGAIN);
+                }
             },
         }
+        Ok(())
     }
 
     pub(crate) async fn follow_timers(
@@ -107,27 +119,31 @@ impl Driver {
                 () = stop.cancelled() => return,
                 due = due.recv() => match due { Some(due) => due, None => return },
             };
+            let mut pause = Pause::FIRST;
             while let Err(error) = self.meet(due, timers).await {
                 if stop.is_cancelled() || matches!(error, StoreError::Closed) {
                     return;
                 }
                 tracing::error!(%error, "a timer waits for the store");
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                pause.wait(stop).await;
             }
         }
     }
 
+    /// A timer runs on the monotonic clock, and not longer than a day: by the clock that deciding goes by it
+    /// may be early.
     async fn meet(&self, due: Due, timers: &Timers) -> Result<(), StoreError> {
         match due {
-            Due::Attempt(build, work, attempt) => self.offer(build, work, attempt).await,
-            Due::Deadline(build) => self.expire(build, timers).await,
+            Due::Attempt(build, work, attempt) => {
+                leave_unreadable(build, self.offer(build, work, attempt, timers).await)
+            }
+            Due::Deadline(build) => leave_unreadable(build, self.expire(build, timers).await),
         }
     }
 
     async fn expire(&self, build: BuildId, timers: &Timers) -> Result<(), StoreError> {
         let at = self.clock.now();
         let deadline = self.builds.read(build, |loaded| loaded.build.deadline()).await?.flatten();
-        // A timer runs on the monotonic clock; by the clock that deciding goes by it may be early.
         if let Some(deadline) = deadline.filter(|deadline| *deadline > at) {
             timers.arm(Due::Deadline(build), deadline);
             return Ok(());
@@ -143,6 +159,17 @@ impl Driver {
     }
 }
 
+/// A build of which something cannot be read stands still; the others must not.
+pub(crate) fn leave_unreadable(build: BuildId, result: Result<(), StoreError>) -> Result<(), StoreError> {
+    match result {
+        Err(StoreError::Corrupt(error)) => {
+            tracing::error!(build.id = %build, %error, "a build that cannot be read is left alone");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
 /// Only types that ask for something are decoded.
 fn effect_of(event: &RecordedEvent) -> Option<Effect> {
     match &*event.kind {
@@ -152,15 +179,11 @@ fn effect_of(event: &RecordedEvent) -> Option<Effect> {
         _ => return None,
     }
     match event.build_event() {
-        Ok(BuildEvent::PlanningScheduled(e)) => {
-            Some(Effect::Offer { work: Work::Plan, attempt: e.attempt, not_before: e.not_before })
-        }
+        Ok(BuildEvent::PlanningScheduled(e)) => Some(Effect::Offer { work: Work::Plan, attempt: e.attempt }),
         Ok(BuildEvent::TaskScheduled(e)) => {
-            Some(Effect::Offer { work: Work::Task(e.task), attempt: e.attempt, not_before: e.not_before })
+            Some(Effect::Offer { work: Work::Task(e.task), attempt: e.attempt })
         }
-        Ok(BuildEvent::MergeScheduled(e)) => {
-            Some(Effect::Offer { work: Work::Merge, attempt: e.attempt, not_before: e.not_before })
-        }
+        Ok(BuildEvent::MergeScheduled(e)) => Some(Effect::Offer { work: Work::Merge, attempt: e.attempt }),
         Ok(_) => None,
         Err(error) => {
             tracing::error!(position = %event.position, %error, "an event that schedules work cannot be read");

@@ -19,8 +19,25 @@ mod timers;
 
 use commands::Builds;
 use ports::{Clock, EventStore, OutcomeBus, ReadModels, TaskQueue};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
+
+/// So long a queue that takes nothing is left alone before the same is offered again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Waits between tries of something that failed: longer ones each time, so that an outage does not fill the log.
+struct Pause(Duration);
+
+impl Pause {
+    const FIRST: Self = Self(Duration::from_millis(100));
+    const LONGEST: Duration = Duration::from_secs(3);
+
+    /// Waits before the next try; cut short when told to stop.
+    async fn wait(&mut self, stop: &CancellationToken) {
+        let _ = tokio::time::timeout(self.0, stop.cancelled()).await;
+        self.0 = (self.0 * 2).min(Self::LONGEST);
+    }
+}
 
 /// Who holds attempts that were running when the driver starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

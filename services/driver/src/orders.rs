@@ -1,5 +1,6 @@
 //! From the state of a build to the order that an executor needs.
 
+use chrono::{DateTime, Utc};
 use commands::Loaded;
 use domain::{
     BuildId,
@@ -9,28 +10,45 @@ use plan::TaskNumber;
 use ports::{ArtifactKey, TaskInput, WorkKind, WorkOrder};
 use std::sync::Arc;
 
-/// The order for an attempt, unless it is not (or no longer) waiting to be taken up.
-pub(crate) fn order(id: BuildId, loaded: &Loaded, work: Work, attempt: Attempt) -> Option<WorkOrder> {
+/// What an attempt that waits to be taken up calls for.
+pub(crate) enum Waiting {
+    /// A timer: it must not begin before this time.
+    Until(DateTime<Utc>),
+    /// An offer.
+    For(Box<WorkOrder>),
+}
+
+/// What an attempt calls for now; nothing, if it does not wait (any more).
+pub(crate) fn waiting(
+    id: BuildId,
+    loaded: &Loaded,
+    work: Work,
+    attempt: Attempt,
+    now: DateTime<Utc>,
+) -> Option<Waiting> {
     let build = &loaded.build;
-    let track = build.track(work)?;
-    if track.attempt != attempt.0 || !matches!(track.phase, Phase::Scheduled(_)) {
-        return None;
+    let track = build.track(work).filter(|track| track.attempt == attempt.0)?;
+    let Phase::Scheduled(not_before) = track.phase else { return None };
+    if let Some(at) = not_before.filter(|at| *at > now) {
+        return Some(Waiting::Until(at));
     }
     let kind = match work {
-        Work::Plan => WorkKind::Plan { previous_failure: None },
+        Work::Plan => WorkKind::Plan {
+            previous_failure: build.planning_failure.as_ref().map(|failure| failure.message.clone()),
+        },
         Work::Task(number) => task(build, number)?,
         Work::Merge => {
             WorkKind::Merge { inputs: build.plan.as_ref()?.sinks().filter_map(|n| input(build, n)).collect() }
         }
     };
-    Some(WorkOrder {
+    Some(Waiting::For(Box::new(WorkOrder {
         build: id,
         work,
         attempt,
         spec: Arc::clone(build.spec.as_ref()?),
         submitted_at: build.submitted_at?,
         kind,
-    })
+    })))
 }
 
 fn task(build: &Build, number: TaskNumber) -> Option<WorkKind> {

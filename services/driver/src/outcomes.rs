@@ -1,13 +1,13 @@
 //! From what executors report to commands. A report is never dropped because the store is away for a while.
 
-use crate::Driver;
+use crate::{Driver, Pause};
 use commands::ExecuteError;
 use domain::{
     BuildId,
     build::{Attempt, Command, Rejection, Work},
 };
 use ports::{OutcomeReport, Received, StoreError};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -70,6 +70,7 @@ impl Driver {
         mut answer: Result<commands::Executed, ExecuteError>,
         stop: &CancellationToken,
     ) -> bool {
+        let mut pause = Pause::FIRST;
         loop {
             match answer {
                 Ok(_) => return true,
@@ -87,9 +88,13 @@ impl Driver {
                 {
                     return false;
                 }
+                Err(ExecuteError::Store(error)) if matches!(*error, StoreError::Corrupt(_)) => {
+                    tracing::error!(build.id = %build, %work, %attempt, %error, "a report is of no use any more");
+                    return true;
+                }
                 Err(error) => {
                     tracing::error!(build.id = %build, %work, %attempt, %error, "a report waits for the store");
-                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    pause.wait(stop).await;
                 }
             }
             answer = self.builds.execute(build, Arc::clone(&actor), command.clone()).await;

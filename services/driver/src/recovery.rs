@@ -1,7 +1,8 @@
 //! At start: what was open is offered again, and what nobody holds any more is declared lost.
 
 use crate::{
-    Driver, Executors,
+    Driver, Executors, Pause,
+    effects::leave_unreadable,
     timers::{Due, Timers},
 };
 use domain::{
@@ -9,7 +10,7 @@ use domain::{
     build::{Attempt, Command, Phase, Work},
 };
 use ports::{Position, StoreError};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Most builds looked up at once.
@@ -19,15 +20,16 @@ impl Driver {
     /// Sees to every open build and returns the position from which the log must be followed. `None` when
     /// told to stop before it was done.
     pub(crate) async fn recover(&self, timers: &Timers, stop: &CancellationToken) -> Option<Position> {
+        let mut pause = Pause::FIRST;
         loop {
             match self.try_recover(timers, stop).await {
                 Ok(from) => return Some(from),
                 Err(StoreError::Closed) => return None,
                 Err(error) => tracing::error!(%error, "recovery waits for the store"),
             }
-            tokio::select! {
-                () = stop.cancelled() => return None,
-                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            pause.wait(stop).await;
+            if stop.is_cancelled() {
+                return None;
             }
         }
     }
@@ -43,7 +45,7 @@ impl Driver {
         loop {
             let page = self.read_models.open_builds(after, PAGE).await?;
             for &build in &page {
-                self.recover_build(build, timers).await?;
+                leave_unreadable(build, self.recover_build(build, timers).await)?;
             }
             match page.last() {
                 Some(&last) if page.len() == PAGE => after = Some(last),
@@ -67,10 +69,7 @@ impl Driver {
         }
         for (work, attempt, phase) in work {
             match phase {
-                Phase::Scheduled(Some(at)) if at > self.clock.now() => {
-                    timers.arm(Due::Attempt(build, work, attempt), at);
-                }
-                Phase::Scheduled(_) => self.offer(build, work, attempt).await?,
+                Phase::Scheduled(_) => self.offer(build, work, attempt, timers).await?,
                 Phase::Running(_) if self.executors == Executors::InThisProcess => {
                     self.lose(build, work, attempt).await?;
                 }

@@ -53,6 +53,8 @@ pub struct Answer {
     pub text: String,
     /// Its answer as data, where a schema was given.
     pub data: Option<Value>,
+    /// Why the data it offered last did not obey the schema, if it offered such.
+    pub refused: Option<String>,
 }
 
 /// How a run ended.

@@ -7,6 +7,7 @@
 //! | `workshop` | the real worker: git workspaces, agents, checks, bundles |
 //! | `agent` | who writes the code: the Claude CLI, or a script |
 //! | `prompt` | what agents are told |
+//! | `output` | from the lines of a run to the output log |
 //!
 //! The executor knows the bus and the artifact store. It has no way to the event store.
 
@@ -18,6 +19,7 @@ mod run;
 mod worker;
 mod workshop;
 
+pub use output::Output;
 pub use run::Executor;
 pub use worker::Worker;
 pub use workshop::{Shell, Workshop};

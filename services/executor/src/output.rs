@@ -1,5 +1,6 @@
 //! From the lines of a run to the output log, without ever holding the run up.
 
+use chrono::{DateTime, Utc};
 use domain::{
     BuildId,
     build::{Attempt, Work},
@@ -9,7 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::{sync::Notify, task::JoinHandle};
 
 /// Most bytes that wait to be written; what comes on top is dropped and counted.
-const MOST_WAITING: usize = 8 << 20;
+const MOST_WAITING: usize = 4 << 20;
+/// What a line takes beside its text: itself, and what the allocator keeps of a small text.
+const LINE_BYTES: usize = size_of::<Line>() + 32;
+
+type Line = (OutputStream, DateTime<Utc>, String);
 
 /// Takes the lines of one attempt.
 pub struct Output {
@@ -29,7 +34,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Waiting {
-    lines: Vec<(OutputStream, chrono::DateTime<chrono::Utc>, String)>,
+    lines: Vec<Line>,
     bytes: usize,
     dropped: u64,
     closed: bool,
@@ -55,11 +60,13 @@ impl Output {
     pub fn line(&self, stream: OutputStream, text: impl Into<String>) {
         let text = text.into();
         let mut waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.bytes + text.len() > MOST_WAITING {
+        // Empty lines take memory, too.
+        let bytes = LINE_BYTES + text.len();
+        if waiting.bytes + bytes > MOST_WAITING {
             waiting.dropped += 1;
             return;
         }
-        waiting.bytes += text.len();
+        waiting.bytes += bytes;
         waiting.lines.push((stream, self.shared.clock.now(), text));
         drop(waiting);
         self.shared.more.notify_one();
@@ -100,7 +107,7 @@ impl Shared {
         }
     }
 
-    fn take(&self) -> (Vec<(OutputStream, chrono::DateTime<chrono::Utc>, String)>, bool) {
+    fn take(&self) -> (Vec<Line>, bool) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.bytes = 0;
         let mut lines = std::mem::take(&mut waiting.lines);

@@ -13,7 +13,11 @@ mod task;
 use failures::Step;
 pub use shell::Shell;
 
-use crate::{Worker, agent::Agent, output::Output};
+use crate::{
+    Worker,
+    agent::{Agent, Answer, Job},
+    output::Output,
+};
 use async_trait::async_trait;
 use domain::{
     Failure, FailureClass, Usage,
@@ -74,10 +78,28 @@ impl Attempt<'_> {
     /// which ends its processes.
     async fn in_time<T>(&self, step: impl Future<Output = Result<T, Step>>) -> Result<T, Failure> {
         tokio::select! {
-            done = step => done.map_err(Failure::from),
+            done = self.unless_stopped(step) => done,
             () = tokio::time::sleep(self.left()) => Err(self.timed_out()),
+        }
+    }
+
+    async fn unless_stopped<T>(&self, step: impl Future<Output = Result<T, Step>>) -> Result<T, Failure> {
+        tokio::select! {
+            done = step => done.map_err(Failure::from),
             () = self.stop.cancelled() => Err(Failure::new(FailureClass::Lost, "it was stopped")),
         }
+    }
+
+    /// Has the agent do a job; its cost counts whatever comes of it.
+    async fn ask(&self, agent: &dyn Agent, job: Job<'_>, account: &mut Account) -> Result<Answer, Failure> {
+        let report = agent.run(job, self.output, self.stop).await;
+        account.usage = report.usage;
+        account.session_id = report.session_id;
+        report.result.map_err(|failure| match failure.class {
+            // The agent knows only what was left of the time.
+            FailureClass::Timeout => self.timed_out(),
+            _ => failure,
+        })
     }
 
     fn timed_out(&self) -> Failure {

@@ -25,7 +25,7 @@ impl Projector {
     }
 
     /// Folds what comes, until told to stop. A failing store is tried again.
-    pub async fn run(&self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken) {
         let mut head = self.store.head();
         let mut pause = Duration::from_millis(50);
         loop {
@@ -35,7 +35,10 @@ impl Projector {
                 Err(StoreError::Closed) => return,
                 Err(error) => {
                     tracing::error!(%error, "read models fall behind");
-                    tokio::time::sleep(pause).await;
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(pause) => {}
+                    }
                     pause = (pause * 2).min(Duration::from_secs(5));
                     head.mark_changed();
                 }

@@ -73,7 +73,8 @@ fn begin(id: BuildId, e: &data::BuildSubmitted) -> BuildSummary {
 }
 
 fn spend(row: &mut BuildSummary, usage: &Usage) {
-    row.cost_nano_usd += usage.total().cost_nano_usd;
+    // The figures come from outside: absurd ones must not overflow.
+    row.cost_nano_usd = row.cost_nano_usd.saturating_add(usage.total().cost_nano_usd);
 }
 
 fn end(row: &mut BuildSummary, status: BuildStatus, at: chrono::DateTime<chrono::Utc>) {

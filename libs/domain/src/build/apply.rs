@@ -34,6 +34,7 @@ impl Build {
             BuildEvent::PlanningScheduled(e) => self.planning.schedule(e.attempt, e.not_before),
             BuildEvent::PlanningStarted(e) => self.planning.phase = Phase::Running(e.executor.clone()),
             BuildEvent::PlanningFailed(e) => {
+                self.planning_failure = Some(e.failure.clone());
                 self.planning.fail();
                 self.usage += &e.usage;
             }

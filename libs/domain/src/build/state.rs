@@ -166,6 +166,8 @@ pub struct Build {
     pub plan_source: Option<PlanSource>,
     /// The attempts at planning.
     pub planning: Track,
+    /// Why the last failed one failed.
+    pub planning_failure: Option<Failure>,
     /// The tasks, by number.
     pub tasks: Vec<TaskState>,
     /// The attempts at merging.

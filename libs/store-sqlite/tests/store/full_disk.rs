@@ -1,7 +1,7 @@
-use crate::{read_models::summary, scene::*};
+use crate::scene::*;
 use buildwright_store_sqlite::SqliteOptions;
 use futures::future::join_all;
-use ports::{AppendError, BuildSummary, EventStore, Position, ReadModels};
+use ports::{AppendError, BuildFilter, BuildSummary, EventStore, Position, ReadModels};
 
 /// A megabyte takes a few hundred appends of some kilobytes.
 fn small() -> SqliteOptions {
@@ -44,8 +44,30 @@ async fn a_full_disk_stores_nothing_by_halves_and_passes() {
     let next = scene.append(stream(1), stored, 1).await.expect("appended");
     assert_eq!(next.position, Position(stored + 1));
     scene.append(stream(2), 0, 1).await.expect("appended");
-    let scene = scene.forsake_and_open().await;
+    let scene = scene.reopened().await;
     let log = whole_log(&scene.store).await;
-    assert_dense(&log);
+    assert_whole(&log);
     assert_eq!(log.len() as u64, stored + 2);
+}
+
+#[tokio::test]
+async fn rows_that_do_not_fit_leave_rows_and_checkpoint_as_they_were() {
+    let scene = Scene::with(small()).await;
+    scene.store.project(vec![summary(1)], Position(5)).await.expect("projected");
+
+    let too_much = (1..5_000).map(|n| BuildSummary { title: "x".repeat(200), ..summary(n) }).collect();
+    scene.store.project(too_much, Position(6)).await.expect_err("there is no room");
+
+    assert_eq!(*scene.store.projected().borrow(), Position(5));
+    assert_eq!(
+        scene
+            .store
+            .builds(&BuildFilter { limit: 10, ..BuildFilter::default() })
+            .await
+            .expect("a page")
+            .builds,
+        [summary(1)]
+    );
+    scene.store.project(vec![summary(2)], Position(6)).await.expect("projected");
+    assert_eq!(*scene.store.projected().borrow(), Position(6));
 }

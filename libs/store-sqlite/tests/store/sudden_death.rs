@@ -80,7 +80,7 @@ async fn whatever_was_acknowledged_survives_sigkill() {
 
         let store = open(folder.path()).await;
         let log = whole_log(&store).await;
-        assert_dense(&log);
+        assert_whole(&log);
         assert_eq!(*store.head().borrow(), Position(log.len() as u64));
         for (position, n, version) in &acknowledged {
             let event = &log[usize::try_from(*position).expect("small") - 1];

@@ -57,7 +57,8 @@ impl Workspaces {
         Ok(Self { root, limits })
     }
 
-    /// Checks out the start commit into a new workspace. What an earlier one of that name left is removed.
+    /// Checks out the start commit into a new workspace. What an earlier one of that name left is removed, and
+    /// so is one that could not be finished: on a full disk it would keep the disk full.
     pub async fn prepare(
         &self,
         project: &Arc<Project>,
@@ -69,19 +70,14 @@ impl Workspaces {
             limits: self.limits,
             root: self.root.join(spec.build.as_str()).join(spec.name.as_str()),
         };
-        let (root, objects, start) = (workspace.root.clone(), project.objects(), spec.start.clone());
-        blocking(move || {
-            removal::remove(&root).map_err(GitError::file("remove", &root))?;
-            layout::write_ours(&root, &objects, &start)
-        })
-        .await?;
-        let start = workspace.start.as_str();
-        workspace.run_in_tree("read-tree").args(["-m", "-u", start]).stdout().await?;
-        if spec.agent_git == AgentGit::Provided {
-            let (root, objects, start) = (workspace.root.clone(), project.objects(), spec.start.clone());
-            blocking(move || layout::write_agents(&root, &objects, &start)).await?;
+        match workspace.fill(spec).await {
+            Ok(()) => Ok(workspace),
+            Err(error) => {
+                // What hinders this would have hindered more than this.
+                let _ = workspace.remove().await;
+                Err(error)
+            }
         }
-        Ok(workspace)
     }
 
     /// Removes all workspaces of a build.
@@ -97,6 +93,21 @@ impl Workspaces {
 }
 
 impl AttemptWorkspace {
+    async fn fill(&self, spec: &AttemptSpec) -> Result<(), GitError> {
+        let (root, objects, start) = (self.root.clone(), self.project.objects(), spec.start.clone());
+        blocking(move || {
+            removal::remove(&root).map_err(GitError::file("remove", &root))?;
+            layout::write_ours(&root, &objects, &start)
+        })
+        .await?;
+        self.run_in_tree("read-tree").args(["-m", "-u", self.start.as_str()]).stdout().await?;
+        if spec.agent_git == AgentGit::Provided {
+            let (root, objects, start) = (self.root.clone(), self.project.objects(), spec.start.clone());
+            blocking(move || layout::write_agents(&root, &objects, &start)).await?;
+        }
+        Ok(())
+    }
+
     /// The agent's working directory.
     pub fn tree(&self) -> PathBuf {
         self.root.join(layout::TREE)

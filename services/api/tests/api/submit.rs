@@ -136,7 +136,7 @@ async fn what_is_wrong_with_a_request_is_named_and_nothing_is_stored() {
         (branch("a..b"), "/repository/branch"),
         (plan(json!([]), json!([])), "/plan/tasks"),
         (plan(json!([task, task]), json!([])), "/plan/tasks/1/id"),
-        (plan(json!([task]), json!([{"task": "a", "dependsOn": ["a"]}])), "/plan/dependencies"),
+        (plan(json!([task]), json!([{"task": "a", "dependsOn": ["a"]}])), "/plan/dependencies/0/dependsOn/0"),
         (plan(json!([task]), json!([{"task": "a", "dependsOn": ["z"]}])), "/plan/dependencies/0/dependsOn/0"),
         (plan(json!([task]), json!([{"task": "z", "dependsOn": []}])), "/plan/dependencies/0/task"),
         (plan(json!([{"id": "a", "type": "dance", "prompt": "p"}]), json!([])), "/plan/tasks/0/type"),

@@ -16,7 +16,7 @@ const STREAM_LENGTH: u64 = 20;
 /// From sending `POST /v1/builds` to the executor beginning the task, on an idle system, one by one.
 pub(super) async fn latency(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     let stack = Stack::start(plan).await?;
-    let client = Client::of(&stack);
+    let client = Client::of(&stack)?;
     let mut waits = Vec::with_capacity(plan.latency_builds);
     for round in 0..plan.latency_builds + 50 {
         let sent = Instant::now();
@@ -41,7 +41,7 @@ pub(super) async fn latency(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
 /// One-task builds, submitted over HTTP by many clients, until the last is completed.
 pub(super) async fn builds(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     let stack = Stack::start(plan).await?;
-    let client = Arc::new(Client::of(&stack));
+    let client = Arc::new(Client::of(&stack)?);
     let begun = Instant::now();
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
@@ -78,7 +78,7 @@ pub(super) async fn builds(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
 /// One build of many independent tasks; and then its replay.
 pub(super) async fn large_build(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     let stack = Stack::start(plan).await?;
-    let client = Client::of(&stack);
+    let client = Client::of(&stack)?;
     let tasks: Vec<Value> = (0..plan.tasks).map(task).collect();
     let order = json!({
         "prompt": "a large build", "plan": { "tasks": tasks },
@@ -207,9 +207,9 @@ struct Client {
 }
 
 impl Client {
-    fn of(stack: &Stack) -> Self {
+    fn of(stack: &Stack) -> anyhow::Result<Self> {
         let url = format!("http://{}/v1/builds", stack.embedded.address());
-        Self { http: reqwest::Client::new(), url }
+        Ok(Self { http: crate::client::http().no_proxy().build()?, url })
     }
 
     async fn submit(&self, order: &Value) -> anyhow::Result<BuildId> {

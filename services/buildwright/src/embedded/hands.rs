@@ -1,15 +1,16 @@
 //! Who does the work of an embedded stack.
 
 use super::{DataDir, Options, Parts};
+use bus_local::FolderArtifacts;
 use executor::{
     Shell, Worker, Workshop,
     agent::{Agent, ClaudeAgent, ClaudeSettings, ScriptedAgent},
 };
-use ports::{ArtifactStore, OutputLog};
+use ports::OutputLog;
 use scripted_model::{Engine, Script};
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use supervisor::Supervisor;
-use workspace::{HarvestLimits, Repositories, Workspaces};
+use workspace::{Repositories, Workspaces};
 
 /// From SIGINT to SIGKILL: the CLI needs about 0.2 s, with a command that ignores the signal 1.6 s; a
 /// cancelled build must be gone within 2 s.
@@ -51,10 +52,9 @@ pub(super) async fn worker(
     data_dir: &DataDir,
     parts: &Parts,
     output: Arc<dyn OutputLog>,
-    artifacts: Arc<dyn ArtifactStore>,
     repositories: Arc<Repositories>,
 ) -> anyhow::Result<Arc<dyn Worker>> {
-    let workspaces = Workspaces::new(data_dir.workspaces(), HarvestLimits::default()).await?;
+    let workspaces = Workspaces::new(data_dir.workspaces(), options.config.harvest).await?;
     workspaces.remove_all().await?;
     let shell = Shell {
         supervisor: Supervisor::this_binary()?,
@@ -78,12 +78,12 @@ pub(super) async fn worker(
     Ok(Arc::new(Workshop {
         repositories,
         workspaces,
-        artifacts,
+        artifacts: Arc::new(FolderArtifacts::new(data_dir.artifacts())),
         output,
         clock: Arc::clone(&parts.clock),
         agent,
         shell,
-        plan_bounds: options.api.plan_bounds.clone(),
+        plan_bounds: options.config.api.plan_bounds.clone(),
         scratch: data_dir.scratch(),
     }))
 }

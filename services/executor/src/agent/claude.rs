@@ -4,7 +4,8 @@ use super::{Agent, Answer, Job, Report, Tools, api_failure};
 use crate::output::Output;
 use async_trait::async_trait;
 use claude_cli::{
-    ClaudeCli, Credential, Ending, PermissionMode, RunReport, RunRequest, Session, SessionId, ToolPolicy,
+    ClaudeCli, Credential, Ending, Event, PermissionMode, RunReport, RunRequest, Session, SessionId,
+    ToolPolicy,
 };
 use domain::{Failure, FailureClass, ModelUsage, Usage};
 use ports::OutputStream;
@@ -69,7 +70,11 @@ impl ClaudeAgent {
 impl Agent for ClaudeAgent {
     async fn run(&self, job: Job<'_>, output: &Output, stop: &CancellationToken) -> Report {
         let request = self.request(&job);
-        let run = self.cli.run(&request, stop, |line| output.line(OutputStream::Claude, line.raw.clone()));
+        let mut refused = None;
+        let run = self.cli.run(&request, stop, |line| {
+            output.line(OutputStream::Claude, line.raw.clone());
+            refused = refusal(&line.event).or(refused.take());
+        });
         let report = Box::pin(run).await;
         if !report.stderr_tail.trim().is_empty() {
             output.line(OutputStream::Stderr, report.stderr_tail.trim_end());
@@ -79,11 +84,13 @@ impl Agent for ClaudeAgent {
         }
         let usage = usage(&report);
         let session_id = Some(report.session_id.clone());
-        let result = match failure(&report.ending, job.timeout) {
+        let result = match failure(&report.ending, refused.as_deref()) {
             Some(failure) => Err(failure),
-            None => {
-                Ok(Answer { text: report.result_text.unwrap_or_default(), data: report.structured_output })
-            }
+            None => Ok(Answer {
+                text: report.result_text.unwrap_or_default(),
+                data: report.structured_output,
+                refused,
+            }),
         };
         Report { result, usage, session_id }
     }
@@ -104,8 +111,15 @@ fn policy(tools: Tools) -> ToolPolicy {
     ToolPolicy { available: Some(available), allowed, disallowed: Vec::new(), mode: PermissionMode::DontAsk }
 }
 
+/// What the CLI told the model about an answer that does not fit the schema.
+fn refusal(event: &Event) -> Option<String> {
+    let Event::User(user) = event else { return None };
+    let about = |text: &str| text.strip_prefix("Output does not match required schema: ").map(str::to_owned);
+    user.results.iter().filter(|result| result.is_error).find_map(|result| about(&result.text))
+}
+
 /// The failure that an ending stands for, unless the run completed.
-fn failure(ending: &Ending, limit: Duration) -> Option<Failure> {
+fn failure(ending: &Ending, refused: Option<&str>) -> Option<Failure> {
     let fail = |class, message: String| Some(Failure::new(class, message));
     match ending {
         Ending::Completed => None,
@@ -119,12 +133,13 @@ fn failure(ending: &Ending, limit: Duration) -> Option<Failure> {
         Ending::MaxBudget => fail(FailureClass::Budget, "the cost limit of the run was reached".to_owned()),
         Ending::StructuredOutputRetries => fail(
             FailureClass::InvalidPlan,
-            "the model did not manage to answer in the form that was asked for".to_owned(),
+            format!(
+                "the model's answers did not fit the schema: {}",
+                refused.unwrap_or("no reason was given")
+            ),
         ),
         Ending::ExecutionError { message } => fail(FailureClass::Crashed, message.clone()),
-        Ending::TimedOut => {
-            fail(FailureClass::Timeout, format!("it took longer than its limit of {} s", limit.as_secs()))
-        }
+        Ending::TimedOut => fail(FailureClass::Timeout, "it took longer than its limit".to_owned()),
         Ending::Cancelled => fail(FailureClass::Lost, "it was stopped".to_owned()),
         Ending::Crashed { signal } => {
             fail(FailureClass::Crashed, format!("the Claude CLI was ended by signal {signal}"))

@@ -66,7 +66,7 @@ impl Agent for ScriptedAgent {
                 run.await
             }
         };
-        report(ended, job.model, job.timeout, timed_out)
+        report(ended, job.model, timed_out)
     }
 }
 
@@ -102,12 +102,7 @@ fn tell(output: &Output, event: &AgentEvent<'_>) {
     output.line(OutputStream::Claude, line.to_string());
 }
 
-fn report(
-    ended: Result<agent::Outcome, AgentError>,
-    model: &str,
-    timeout: Duration,
-    timed_out: bool,
-) -> Report {
+fn report(ended: Result<agent::Outcome, AgentError>, model: &str, timed_out: bool) -> Report {
     let of = |usage: scripted_model::Usage| {
         let usage = ModelUsage {
             input_tokens: usage.input_tokens,
@@ -120,12 +115,12 @@ fn report(
         Usage { by_model: [(model.to_owned(), usage)].into() }
     };
     let (result, usage) = match ended {
-        Ok(outcome) => {
-            (Ok(Answer { text: outcome.text, data: outcome.structured_output }), of(outcome.usage))
-        }
+        Ok(outcome) => (
+            Ok(Answer { text: outcome.text, data: outcome.structured_output, refused: None }),
+            of(outcome.usage),
+        ),
         Err(AgentError::Cancelled { usage }) if timed_out => {
-            let message = format!("it took longer than its limit of {} s", timeout.as_secs());
-            (Err(Failure::new(FailureClass::Timeout, message)), of(usage))
+            (Err(Failure::new(FailureClass::Timeout, "it took longer than its limit")), of(usage))
         }
         Err(AgentError::Cancelled { usage }) => {
             (Err(Failure::new(FailureClass::Lost, "it was stopped")), of(usage))

@@ -6,13 +6,14 @@
 use domain::{Failure, FailureClass};
 use ports::ArtifactError;
 use std::error::Error;
+use supervisor::SuperviseError;
 use workspace::{BaseError, GitError, HarvestError, ImportError, MergeError, PublishError};
 
 /// Whether the system said that something ran out: disk, quota, memory, files or processes.
 fn ran_out(error: &(dyn Error + 'static)) -> bool {
     let mut source = Some(error);
     while let Some(error) = source {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+        if let Some(io) = said_by_the_system(error) {
             use std::io::ErrorKind::{OutOfMemory, QuotaExceeded, StorageFull};
             // EMFILE, ENFILE and EAGAIN have no kind of their own.
             return matches!(io.kind(), StorageFull | QuotaExceeded | OutOfMemory)
@@ -21,6 +22,16 @@ fn ran_out(error: &(dyn Error + 'static)) -> bool {
         source = error.source();
     }
     false
+}
+
+fn said_by_the_system<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a std::io::Error> {
+    match error.downcast_ref() {
+        // It counts these as part of its own message, not as a source.
+        Some(SuperviseError::Supervisor { error, .. } | SuperviseError::NotStarted { error, .. }) => {
+            Some(error)
+        }
+        _ => error.downcast_ref(),
+    }
 }
 
 fn logged(class: FailureClass, message: &str, error: &(dyn Error + 'static)) -> Failure {
@@ -98,14 +109,50 @@ failures! {
     },
     ImportError => |error| logged(FailureClass::Crashed, "a result could not be taken over", &error),
     ArtifactError => |error| logged(FailureClass::Crashed, "the artifact store failed", &error),
+    SuperviseError => |error| logged(FailureClass::Crashed, "a command could not be started", &error),
     std::io::Error => |error| logged(FailureClass::Crashed, "the executor could not use its disk", &error),
 }
 
 fn git_class(error: &GitError) -> FailureClass {
     match error {
-        GitError::Failed { stderr, .. } if stderr.contains("No space left on device") => {
-            FailureClass::Resource
-        }
+        GitError::Failed { stderr, .. } if cannot_write(stderr) => FailureClass::Resource,
         _ => FailureClass::Crashed,
+    }
+}
+
+/// Git says so in several ways; not all of them give the system's reason.
+fn cannot_write(stderr: &str) -> bool {
+    ["No space left on device", "Disk quota exceeded", "unable to write", "write error", "Out of memory"]
+        .iter()
+        .any(|words| stderr.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn class(step: impl Into<Step>) -> FailureClass {
+        Failure::from(step.into()).class
+    }
+
+    #[test]
+    fn what_ran_out_is_found_however_deep() {
+        // EAGAIN: no more processes.
+        let refused = || io::Error::from_raw_os_error(11);
+        assert_eq!(class(refused()), FailureClass::Resource);
+        assert_eq!(class(ArtifactError::Io(io::ErrorKind::StorageFull.into())), FailureClass::Resource);
+        let spawning = SuperviseError::Supervisor { program: "supervise".into(), error: refused() };
+        assert_eq!(class(spawning), FailureClass::Resource);
+        let starting = SuperviseError::NotStarted { doing: "running sh".into(), error: refused() };
+        assert_eq!(class(starting), FailureClass::Resource);
+        let piping = GitError::Pipe { command: "commit", source: io::ErrorKind::QuotaExceeded.into() };
+        assert_eq!(class(MergeError::Git(piping)), FailureClass::Resource);
+    }
+
+    #[test]
+    fn other_words_of_the_system_are_not_taken_for_it() {
+        assert_eq!(class(io::Error::from(io::ErrorKind::NotFound)), FailureClass::Crashed);
+        assert_eq!(class(SuperviseError::Lost), FailureClass::Crashed);
     }
 }

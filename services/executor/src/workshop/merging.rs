@@ -2,7 +2,7 @@
 
 use super::{Attempt, Workshop, failures::Step, segment};
 use domain::{Failure, build::MergeResult};
-use names::{BranchName, RefName};
+use names::{BranchName, Commit, RefName};
 use ports::TaskInput;
 
 impl Workshop {
@@ -11,13 +11,20 @@ impl Workshop {
         attempt: &Attempt<'_>,
         inputs: &[TaskInput],
     ) -> Result<MergeResult, Failure> {
-        self.publish(attempt, inputs).await.map_err(Failure::from)
+        // The limit of a task is none for the results of thousands; the deadline of the build holds.
+        let base = attempt.unless_stopped(self.base(attempt)).await?;
+        let commit = attempt.unless_stopped(self.start(attempt, &base, inputs)).await?;
+        self.publish(attempt, base, commit).await.map_err(Failure::from)
     }
 
-    async fn publish(&self, attempt: &Attempt<'_>, inputs: &[TaskInput]) -> Result<MergeResult, Step> {
+    /// Once begun it is carried to its end: it is short, and half of it is of no use.
+    async fn publish(
+        &self,
+        attempt: &Attempt<'_>,
+        base: Commit,
+        commit: Commit,
+    ) -> Result<MergeResult, Step> {
         let order = attempt.order;
-        let base = self.base(attempt).await?;
-        let commit = self.start(attempt, &base, inputs).await?;
         let build = segment(&order.build.to_string())?;
         let branch = BranchName::main();
         let message = format!("Merge build {}", order.build);

@@ -49,14 +49,14 @@ impl Workshop {
         let schema = plan_schema::schema();
         let tools = if files.is_empty() { Tools::None } else { Tools::Read };
         let job = job(attempt, &tree, &private, prompt, tools, Some(&schema));
-        let report = self.agent.run(job, attempt.output, attempt.stop).await;
-        account.usage = report.usage;
-        account.session_id = report.session_id;
-        let answer = report.result?;
-        let data = answer.data.ok_or_else(|| {
-            Failure::new(FailureClass::InvalidPlan, "the model ended without giving a plan")
-        })?;
-        read_plan(data, &self.plan_bounds)
+        let answer = attempt.ask(self.agent.as_ref(), job, account).await?;
+        match (answer.data, answer.refused) {
+            (Some(data), _) => read_plan(data, &self.plan_bounds),
+            (None, Some(why)) => Err(invalid(&why)),
+            (None, None) => {
+                Err(Failure::new(FailureClass::InvalidPlan, "the model ended without giving a plan"))
+            }
+        }
     }
 }
 
@@ -82,8 +82,10 @@ fn session(order: &WorkOrder) -> u128 {
 }
 
 fn read_plan(data: Value, bounds: &plan::Bounds) -> Result<Plan, Failure> {
-    let invalid =
-        |why: String| Failure::new(FailureClass::InvalidPlan, format!("the plan is not valid: {why}"));
-    let draft: PlanDraft = serde_json::from_value(data).map_err(|error| invalid(error.to_string()))?;
-    Plan::validate(draft, bounds).map_err(|error| invalid(error.to_string()))
+    let draft: PlanDraft = serde_json::from_value(data).map_err(|error| invalid(&error.to_string()))?;
+    Plan::validate(draft, bounds).map_err(|error| invalid(&error.to_string()))
+}
+
+fn invalid(why: &str) -> Failure {
+    Failure::new(FailureClass::InvalidPlan, format!("the plan is not valid: {why}"))
 }

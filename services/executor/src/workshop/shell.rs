@@ -68,10 +68,7 @@ impl Shell {
             grace: self.grace,
         };
         output.line(OutputStream::System, format!("$ {command}"));
-        let (mut running, streams) = self.supervisor.start(&spec).await.map_err(|error| {
-            tracing::error!(%error, "a command could not be started");
-            Step::from(std::io::Error::other(error))
-        })?;
+        let (mut running, streams) = self.supervisor.start(&spec).await.map_err(Step::from)?;
         let mut ended = Ended::default();
         let mut reading = Box::pin(async {
             tokio::join!(

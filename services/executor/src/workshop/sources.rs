@@ -1,9 +1,10 @@
 //! What an attempt starts from.
 
 use super::{Attempt, Workshop, failures::Step, segment};
+use domain::{Failure, FailureClass};
 use names::{BranchName, Commit, RefName};
 use ports::{ArtifactError, ArtifactKey, TaskInput};
-use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 use workspace::Source;
 
 /// The largest bundle that is taken in.
@@ -15,8 +16,7 @@ impl Workshop {
     pub(super) async fn base(&self, attempt: &Attempt<'_>) -> Result<Commit, Step> {
         let order = attempt.order;
         let key = key(&format!("builds/{}/base", order.build))?;
-        let file = self.scratch_file()?;
-        if let Some(base) = self.read_base(&key, &file).await? {
+        if let Some(base) = self.read_base(&key).await? {
             return Ok(base);
         }
         let source = order
@@ -25,21 +25,26 @@ impl Workshop {
             .as_ref()
             .map(|repository| Source { url: repository.url.clone(), branch: repository.branch.clone() });
         let found = attempt.project.base(&BranchName::main(), source.as_ref(), order.submitted_at).await?;
-        let fixing = self.scratch_file()?;
-        tokio::fs::write(&fixing, found.as_str()).await?;
-        self.artifacts.put(&key, &fixing).await?;
-        let fixed = self.read_base(&key, &file).await?;
+        let scratch = self.scratch()?;
+        let file = scratch.path().join("base");
+        tokio::fs::write(&file, found.as_str()).await?;
+        self.artifacts.put(&key, &file).await?;
+        let fixed = self.read_base(&key).await?;
         Ok(fixed.unwrap_or(found))
     }
 
-    async fn read_base(&self, key: &ArtifactKey, file: &Path) -> Result<Option<Commit>, Step> {
-        match self.artifacts.get(key, file).await {
+    async fn read_base(&self, key: &ArtifactKey) -> Result<Option<Commit>, Step> {
+        let scratch = self.scratch()?;
+        let file = scratch.path().join("base");
+        match self.artifacts.get(key, &file).await {
             Err(ArtifactError::NotFound(_)) => return Ok(None),
             other => other?,
         }
-        let text = tokio::fs::read_to_string(file).await?;
-        let _ = tokio::fs::remove_file(file).await;
-        Ok(text.trim().parse().ok())
+        let text = tokio::fs::read_to_string(&file).await?;
+        // Going on from another base would make the tasks of the build disagree.
+        let unreadable =
+            |_| Failure::new(FailureClass::Internal, "what the build starts from is not readable");
+        Ok(Some(text.trim().parse().map_err(unreadable)?))
     }
 
     /// The merge of what the attempt builds on; the base, if that is nothing.
@@ -69,19 +74,15 @@ impl Workshop {
         if attempt.project.resolve(&name).await?.as_ref() == Some(&input.commit) {
             return Ok(());
         }
-        let file = self.scratch_file()?;
+        let scratch = self.scratch()?;
+        let file = scratch.path().join("bundle");
         self.artifacts.get(bundle, &file).await?;
-        let imported = attempt.project.import(&file, &input.commit, &name, MOST_BUNDLE_BYTES).await;
-        let _ = tokio::fs::remove_file(&file).await;
-        Ok(imported?)
+        Ok(attempt.project.import(&file, &input.commit, &name, MOST_BUNDLE_BYTES).await?)
     }
 
-    /// A new name in the scratch folder.
-    pub(super) fn scratch_file(&self) -> Result<PathBuf, Step> {
-        let file = tempfile::Builder::new().prefix("scratch-").tempfile_in(&self.scratch)?;
-        let path = file.path().to_owned();
-        drop(file);
-        Ok(path)
+    /// A folder for files on their way. It goes with the value, even if the step that uses it is dropped.
+    pub(super) fn scratch(&self) -> Result<TempDir, Step> {
+        Ok(tempfile::Builder::new().prefix("scratch-").tempdir_in(&self.scratch)?)
     }
 }
 

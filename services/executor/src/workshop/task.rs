@@ -54,10 +54,8 @@ impl Workshop {
                 let private = workspace.private();
                 let mut job = job(attempt, &tree, &private, prompt, tools(task.task_type), None);
                 job.model = task.model.as_deref().unwrap_or(job.model);
-                let report = self.agent.run(job, attempt.output, attempt.stop).await;
-                account.usage = report.usage;
-                account.session_id = report.session_id;
-                report.result?.text.chars().take(SUMMARY_CHARS).collect()
+                let answer = attempt.ask(self.agent.as_ref(), job, account).await?;
+                answer.text.chars().take(SUMMARY_CHARS).collect()
             }
         };
         // Committed before the check, so that what a check writes is no result.
@@ -83,10 +81,12 @@ impl Workshop {
         if ended.timed_out {
             return Err(attempt.timed_out());
         }
+        // Where the workspace was is nothing for the build's history.
+        let said = ended.tail().replace(&*tree.to_string_lossy(), ".");
         match ended.code {
             Some(0) => Ok(()),
-            Some(code) => Err(Failure::new(class, format!("`{command}` exited with {code}{}", ended.tail()))),
-            None => Err(Failure::new(class, format!("`{command}` was killed{}", ended.tail()))),
+            Some(code) => Err(Failure::new(class, format!("`{command}` exited with {code}{said}"))),
+            None => Err(Failure::new(class, format!("`{command}` was killed{said}"))),
         }
     }
 
@@ -106,11 +106,10 @@ impl Workshop {
             let order = attempt.order;
             let name = segment(&format!("{}-{}.bundle", order.work, order.attempt))?;
             let key = key(&format!("builds/{}/{name}", order.build))?;
-            let file = self.scratch_file()?;
+            let scratch = self.scratch()?;
+            let file = scratch.path().join("bundle");
             workspace.bundle(&commit, Some(base), &file).await?;
-            let stored = self.artifacts.put(&key, &file).await;
-            let _ = tokio::fs::remove_file(&file).await;
-            stored?;
+            self.artifacts.put(&key, &file).await?;
             bundle = Some(key.to_string());
         }
         Ok(TaskResult { commit, bundle, files_changed, summary })

@@ -1,0 +1,64 @@
+//! Several processes that write to one store.
+
+use crate::{scene::*, store::Fate};
+use buildwright_commands::{ExecuteError, Writers};
+use domain::build::Rejection;
+
+#[tokio::test]
+async fn what_another_writer_outdated_is_decided_again() {
+    let scene = Scene::with(Writers::Several, 100).await;
+    scene.submit(build(1), 2).await;
+    // Decided, but not stored when somebody else takes up the same task.
+    let mine = scene.occupy(build(1), start_by("mine", 0)).await;
+    let other = scene.post(build(1), start_by("mine", 1));
+    let theirs = scene.somebody_else().execute(build(1), "them".into(), start_by("theirs", 0)).await;
+    theirs.unwrap();
+    scene.store.let_go();
+
+    assert!(matches!(rejection(soon(mine).await), Rejection::Stale { .. }));
+    soon(other).await.unwrap();
+    assert_eq!(scene.store.conflicts(), 1);
+    let started = scene.kinds(build(1)).await.into_iter().filter(|kind| kind == "build_started").count();
+    assert_eq!(started, 1, "the second of two first starts does not begin the build again");
+    scene.assert_sound(build(1)).await;
+}
+
+#[tokio::test]
+async fn who_is_overtaken_again_and_again_gives_up_and_has_stored_nothing() {
+    let scene = Scene::with(Writers::Several, 100).await;
+    scene.submit(build(1), 1).await;
+    scene.store.fate([Fate::Overtaken; 8]);
+    let answer = soon(scene.execute(build(1), start(0))).await;
+    assert!(matches!(answer, Err(ExecuteError::Contended)), "{answer:?}");
+    assert_eq!(scene.store.appends(), 1 + 8);
+    assert!(!scene.kinds(build(1)).await.contains(&"task_started".to_owned()));
+
+    // Overtaken once less, it comes through.
+    scene.store.fate([Fate::Overtaken; 7]);
+    soon(scene.execute(build(1), start(0))).await.unwrap();
+    scene.assert_sound(build(1)).await;
+}
+
+/// Such a command appends nothing, so no conflict would tell that it was decided on an old state.
+#[tokio::test]
+async fn a_command_is_not_waved_through_on_an_old_state() {
+    let scene = Scene::with(Writers::Several, 100).await;
+    scene.execute(build(1), submit(None)).await.unwrap();
+    scene.somebody_else().execute(build(1), "them".into(), planned(plan(1))).await.unwrap();
+    // On the old state there is no such task, and an outcome of what is not there changes nothing.
+    scene.execute(build(1), finish(0)).await.unwrap();
+    assert!(scene.kinds(build(1)).await.contains(&"task_completed".to_owned()));
+
+    scene.somebody_else().execute(build(2), "them".into(), submit(plan(1))).await.unwrap();
+    scene.execute(build(2), start(0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_read_sees_what_others_wrote() {
+    let scene = Scene::with(Writers::Several, 100).await;
+    scene.submit(build(1), 1).await;
+    let theirs = scene.somebody_else().execute(build(1), "them".into(), start(0)).await.unwrap();
+    let seen = scene.builds.read(build(1), |loaded| loaded.version).await.unwrap();
+    assert_eq!(seen, Some(theirs.version));
+    scene.assert_sound(build(1)).await;
+}

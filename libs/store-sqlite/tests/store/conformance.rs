@@ -1,0 +1,3 @@
+use crate::scene::Scene;
+
+testkit::store_conformance!(Scene);

@@ -1,0 +1,89 @@
+//! What every event store with read models promises. Give a [`Subject`] to [`store_conformance`] and each
+//! promise becomes a test.
+//!
+//! [`store_conformance`]: crate::store_conformance
+
+pub mod appending;
+pub mod following;
+pub mod listing;
+pub mod payloads;
+pub mod projecting;
+pub mod sample;
+
+use ports::{EventStore, ReadModels};
+use std::sync::Arc;
+
+/// A store to be tested, on data of its own.
+pub trait Subject: Sized + Send + Sync {
+    /// A store without events.
+    fn empty() -> impl Future<Output = Self>;
+
+    /// The same data, opened again by somebody who remembers nothing; the store before is not closed, only
+    /// dropped.
+    fn reopened(self) -> impl Future<Output = Self>;
+
+    /// Its events.
+    fn events(&self) -> Arc<dyn EventStore>;
+
+    /// Its read models.
+    fn read_models(&self) -> Arc<dyn ReadModels>;
+}
+
+/// One test for each promise, against a [`Subject`](crate::stores::Subject).
+#[macro_export]
+macro_rules! store_conformance {
+    ($subject:ty) => {
+        $crate::promises!($subject;
+            appending {
+                an_event_is_read_as_it_was_written_from_memory_and_from_disk
+                a_stream_is_read_in_pages
+                the_log_is_read_in_pages_from_any_place
+                an_append_that_expected_another_version_stores_nothing
+                versions_are_known_after_opening_again
+                appends_that_wait_together_are_judged_one_after_another
+                a_large_append_is_stored_whole
+                writers_that_race_leave_one_dense_log
+                an_append_of_several_events_is_stored_whole_or_not_at_all
+            }
+            payloads {
+                any_json_comes_back_byte_by_byte
+                a_megabyte_comes_back
+                any_actor_comes_back
+                times_are_kept_to_the_microsecond
+            }
+            following {
+                followers_see_each_event_once_and_in_order
+                the_head_wakes_whoever_waits
+            }
+            projecting {
+                a_row_is_read_as_it_was_stored
+                rows_and_checkpoint_are_stored_together_and_reset_together
+                whoever_waits_for_a_checkpoint_is_woken
+                open_builds_come_oldest_first_in_pages
+            }
+            listing {
+                a_list_is_newest_first_and_pages_meet_without_gap_or_overlap
+                filters_by_status_project_and_label_go_together
+                labels_may_hold_any_character
+                a_build_is_not_found_by_labels_it_no_longer_has
+            }
+        );
+    };
+}
+
+/// Tests named like the functions of this module that they call.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! promises {
+    ($subject:ty; $($module:ident { $($promise:ident)* })*) => {$(
+        mod $module {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $promise() {
+                    $crate::stores::$module::$promise::<$subject>().await;
+                }
+            )*
+        }
+    )*};
+}

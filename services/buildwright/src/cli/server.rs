@@ -1,0 +1,120 @@
+use super::Output;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Who does the work of a stack that this command starts.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Who does the work, where this command is the server")]
+pub(crate) struct ExecutorArgs {
+    /// The Claude CLI, or the built-in agent that follows a script
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHO",
+        env = "BUILDWRIGHT_EXECUTOR",
+        hide_env_values = true,
+        default_value_t
+    )]
+    pub(crate) executor: ExecutorKind,
+    /// The script of the scripted executor [default: the one of the demo]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// The Claude CLI [default: on PATH, else where `demo` installs it]
+    #[arg(long, value_name = "FILE", env = "BUILDWRIGHT_CLAUDE", hide_env_values = true)]
+    pub(crate) claude: Option<PathBuf>,
+    /// Most attempts at work at the same time, all builds together
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10,
+        env = "BUILDWRIGHT_SLOTS",
+        hide_env_values = true,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub(crate) slots: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ExecutorKind {
+    /// The Claude CLI
+    #[default]
+    Claude,
+    /// A script: no model, no cost
+    Scripted,
+}
+
+/// `up`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  buildwright up
+  buildwright up --listen 127.0.0.1:9000 --data-dir ./data
+  buildwright up --executor scripted                  try the API with no account
+
+The credential is ANTHROPIC_API_KEY (with ANTHROPIC_BASE_URL, if set), else CLAUDE_CODE_OAUTH_TOKEN, else the
+login of your own Claude CLI. Builds that an earlier server left are taken up again.")]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) executor: ExecutorArgs,
+    /// Defaults and bounds, as TOML; config.example.toml lists them all
+    #[arg(long, value_name = "FILE", env = "BUILDWRIGHT_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Let builds start from repositories on this machine's disk, whoever asks for them
+    #[arg(long, env = "BUILDWRIGHT_ALLOW_LOCAL_REPOSITORIES", hide_env_values = true)]
+    pub(crate) allow_local_repositories: bool,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The real Claude CLI is run against a model that follows a script. If there is no CLI, the pinned version is
+installed with npm; without npm, the built-in scripted executor stands in for it.")]
+pub(crate) struct DemoArgs {
+    /// Who does the work [default: the Claude CLI if it can be had]
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub(crate) executor: Option<ExecutorKind>,
+    /// The Claude CLI [default: on PATH, else where `demo` installs it]
+    #[arg(long, value_name = "FILE", env = "BUILDWRIGHT_CLAUDE", hide_env_values = true)]
+    pub(crate) claude: Option<PathBuf>,
+    /// Put the files here; must be empty or not exist
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The Claude CLI [default: on PATH, else where `demo` installs it]
+    #[arg(long, value_name = "FILE", env = "BUILDWRIGHT_CLAUDE", hide_env_values = true)]
+    pub(crate) claude: Option<PathBuf>,
+    /// For whom the findings are
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// `bench`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Everything is real but the work: HTTP, SQLite on the disk of --dir, driver, projector, queue. Takes minutes.")]
+pub(crate) struct BenchArgs {
+    /// The figures as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Where the measured data directories are made, and removed [default: the system's temporary folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// `scripted-model`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  buildwright scripted-model --script script.json --listen 127.0.0.1:8421
+  ANTHROPIC_BASE_URL=http://127.0.0.1:8421 ANTHROPIC_API_KEY=any claude -p 'say hello to Ann'
+
+GET /usage tells what was reported as used, GET /requests what was asked last.")]
+pub(crate) struct ScriptedModelArgs {
+    /// The script [default: the one of the demo]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+}

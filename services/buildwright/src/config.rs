@@ -1,0 +1,189 @@
+//! The settings file: every default and bound, by name.
+//!
+//! What it leaves out keeps its default; what it misspells is refused. `config.example.toml` in the root of the
+//! repository lists everything, and a test holds it against this file.
+
+use anyhow::Context as _;
+use api::ApiSettings;
+use bus_local::OutputBounds;
+use serde::Deserialize;
+use std::{path::Path, time::Duration};
+use workspace::HarvestLimits;
+
+/// What can be set.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Config {
+    /// Of the API, and of builds that say nothing else.
+    pub(crate) api: ApiSettings,
+    /// Of what one attempt may change.
+    pub(crate) harvest: HarvestLimits,
+    /// Of the output that is kept.
+    pub(crate) output: OutputBounds,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, or says something that cannot be meant; the message names the line.
+    pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("{} is not a valid settings file", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        let file: File = toml::from_str(text)?;
+        let mut config = Self::default();
+        file.builds.apply(&mut config.api);
+        file.api.apply(&mut config.api);
+        file.executor.apply(&mut config);
+        Ok(config)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    builds: Builds,
+    api: Api,
+    executor: Executor,
+}
+
+macro_rules! section {
+    ($(#[$meta:meta])* $name:ident { $($field:ident: $type:ty,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        struct $name { $($field: Option<$type>,)+ }
+    };
+}
+
+section! {
+    /// What a build gets that does not say otherwise, and the most it may ask for.
+    Builds {
+        model: String,
+        task_timeout_seconds: u32,
+        build_timeout_seconds: u32,
+        max_cost_usd: f64,
+        max_parallel: u32,
+        max_attempts: u32,
+        most_build_timeout_seconds: u32,
+        most_task_timeout_seconds: u32,
+        most_parallel: u32,
+        most_attempts: u32,
+        most_tasks: usize,
+        most_dependencies: usize,
+        most_targets: usize,
+    }
+}
+
+section! {
+    Api {
+        allow_local_repositories: bool,
+        max_prompt_chars: usize,
+        max_body_bytes: usize,
+        max_json_depth: usize,
+        max_labels: usize,
+        max_wait_seconds: u64,
+        heartbeat_seconds: u64,
+        max_diff_bytes: usize,
+    }
+}
+
+section! {
+    Executor {
+        max_changed_files: usize,
+        max_changed_bytes: u64,
+        max_output_bytes: u64,
+        max_output_line_bytes: usize,
+    }
+}
+
+fn set<T>(to: &mut T, given: Option<T>) {
+    if let Some(value) = given {
+        *to = value;
+    }
+}
+
+impl Builds {
+    fn apply(self, api: &mut ApiSettings) {
+        let limits = &mut api.default_limits;
+        set(&mut limits.task_timeout_seconds, self.task_timeout_seconds);
+        set(&mut limits.build_timeout_seconds, self.build_timeout_seconds);
+        set(&mut limits.max_parallel, self.max_parallel);
+        set(&mut limits.max_attempts, self.max_attempts);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates; nobody sets more"
+        )]
+        let nano = self.max_cost_usd.map(|usd| (usd * 1e9).round() as u64);
+        limits.max_cost_nano_usd = nano.or(limits.max_cost_nano_usd);
+        set(&mut api.default_model, self.model);
+        set(&mut api.max_build_timeout_seconds, self.most_build_timeout_seconds);
+        set(&mut api.plan_bounds.timeout_seconds, self.most_task_timeout_seconds);
+        set(&mut api.max_parallel, self.most_parallel);
+        set(&mut api.max_attempts, self.most_attempts);
+        set(&mut api.plan_bounds.tasks, self.most_tasks);
+        set(&mut api.plan_bounds.dependencies, self.most_dependencies);
+        set(&mut api.plan_bounds.targets, self.most_targets);
+    }
+}
+
+impl Api {
+    fn apply(self, api: &mut ApiSettings) {
+        set(&mut api.allow_local_repositories, self.allow_local_repositories);
+        set(&mut api.max_prompt_chars, self.max_prompt_chars);
+        set(&mut api.plan_bounds.text_chars, self.max_prompt_chars);
+        set(&mut api.max_body_bytes, self.max_body_bytes);
+        set(&mut api.max_json_depth, self.max_json_depth);
+        set(&mut api.max_labels, self.max_labels);
+        set(&mut api.max_wait, self.max_wait_seconds.map(Duration::from_secs));
+        set(&mut api.heartbeat, self.heartbeat_seconds.map(Duration::from_secs));
+        set(&mut api.max_diff_bytes, self.max_diff_bytes);
+    }
+}
+
+impl Executor {
+    fn apply(self, config: &mut Config) {
+        set(&mut config.harvest.max_files, self.max_changed_files);
+        set(&mut config.harvest.max_bytes, self.max_changed_bytes);
+        set(&mut config.output.work_bytes, self.max_output_bytes);
+        set(&mut config.output.line_bytes, self.max_output_line_bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../config.example.toml");
+
+    #[test]
+    fn the_example_names_every_setting_with_its_default() {
+        let uncommented: String =
+            EXAMPLE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line).to_owned() + "\n").collect();
+        let config = Config::parse(&uncommented).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+        let source = include_str!("config.rs");
+        let fields = source.lines().filter_map(|line| line.strip_prefix("        ")?.split_once(": "));
+        let settings = fields.filter(|(name, kind)| kind.ends_with(',') && !name.contains(['(', ' ', '&']));
+        let names: Vec<&str> = settings.map(|(name, _)| name).collect();
+        assert!(names.len() > 20, "{names:?}");
+        for name in names.into_iter().filter(|name| *name != "max_cost_usd") {
+            assert!(uncommented.contains(&format!("\n{name} = ")), "{name} is not in config.example.toml");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_keeps_its_default_and_what_is_misspelt_is_named() {
+        let config = Config::parse("[builds]\nmodel = \"haiku\"\nmax_cost_usd = 1.5\n").unwrap();
+        assert_eq!(config.api.default_model, "haiku");
+        assert_eq!(config.api.default_limits.max_cost_nano_usd, Some(1_500_000_000));
+        assert_eq!(config.api.max_prompt_chars, ApiSettings::default().max_prompt_chars);
+        let error = Config::parse("[builds]\nmodle = \"haiku\"\n").unwrap_err().to_string();
+        assert!(error.contains("modle") && error.contains("line 2"), "{error}");
+    }
+}
