@@ -1,6 +1,6 @@
 //! One connection to NATS: it comes back by itself, with everything it needs there, and is drained at the end.
 
-use crate::{NatsOptions, topology};
+use crate::{NatsOptions, subjects, topology};
 use async_nats::{
     Client, ConnectOptions, Event, Subject,
     jetstream::{
@@ -12,6 +12,7 @@ use async_nats::{
     },
 };
 use bytes::Bytes;
+use futures::StreamExt;
 use ports::BusError;
 use std::{
     sync::{
@@ -25,7 +26,7 @@ use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Most publishes whose acknowledgement is awaited at the same time.
 const UNDER_WAY: usize = 4_096;
@@ -68,6 +69,8 @@ pub struct Inner {
     pub(crate) jetstream: jetstream::Context,
     pub(crate) options: NatsOptions,
     pub(crate) closed: CancellationToken,
+    /// The stream of our pool's orders.
+    pub(crate) tasks: String,
     link: watch::Receiver<Link>,
     /// When streams and consumers were last seen to, and in which epoch.
     seen_to: Mutex<Option<(Instant, u64)>>,
@@ -75,6 +78,8 @@ pub struct Inner {
     /// numbers mean other messages.
     incarnation: AtomicI64,
     words: mpsc::UnboundedSender<Word>,
+    /// What gives back messages that nobody will take any more.
+    closing: TaskTracker,
     /// For what is said from where nothing can be awaited.
     runtime: Handle,
 }
@@ -116,12 +121,14 @@ impl NatsBus {
         let inner = Inner {
             client,
             jetstream,
+            tasks: subjects::tasks(&options.pool),
             options,
             closed,
             link: linked,
             seen_to: Mutex::default(),
             incarnation: AtomicI64::new(0),
             words,
+            closing: TaskTracker::new(),
             runtime: Handle::current(),
         };
         let bus = Self { inner: Arc::new(inner) };
@@ -142,10 +149,13 @@ impl NatsBus {
     /// closes the connection.
     pub async fn close(&self) {
         self.closed.cancel();
+        self.closing.close();
         let last_words = async {
+            self.closing.wait().await;
             let (said, all_said) = oneshot::channel();
             let _ = self.words.send(Word::Mark(said));
             let _ = all_said.await;
+            self.round_trip().await;
             if let Err(error) = self.client.drain().await {
                 tracing::debug!(%error, "the connection to NATS was closed already");
             }
@@ -158,10 +168,28 @@ impl NatsBus {
         }
     }
 
+    /// Waits until the server has seen everything that was sent before.
+    pub(crate) async fn round_trip(&self) {
+        if !self.is_connected() {
+            return;
+        }
+        let inbox = self.client.new_inbox();
+        if let Ok(mut echo) = self.client.subscribe(inbox.clone()).await
+            && self.client.publish(inbox, Bytes::new()).await.is_ok()
+        {
+            let _ = timeout(self.options.request_timeout, echo.next()).await;
+        }
+    }
+
     /// Says something without waiting for it: in the order of these calls, and before the bus is closed. It may
     /// not arrive.
     pub(crate) fn say(&self, subject: Subject, payload: Bytes) {
         let _ = self.words.send(Word::Say(subject, payload));
+    }
+
+    /// Does something that ends by itself when the bus is closed, and whose end is then waited for.
+    pub(crate) fn spawn_until_closed(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.closing.spawn_on(work, &self.runtime);
     }
 
     /// Does something that ends by itself when the bus is closed.

@@ -79,7 +79,15 @@ impl NatsOutcomes {
     /// Starts what a driver needs beside its reports.
     async fn start_driving(&self) -> Result<Pull, BusError> {
         let pull = Pull::new(&self.bus, OUTCOMES, DRIVER).await?;
-        tokio::spawn(renew(self.bus.clone(), Arc::clone(&self.unconfirmed)));
+        self.bus.spawn(renew(self.bus.clone(), Arc::clone(&self.unconfirmed)));
+        let (closed, reports) = (self.bus.closed.clone(), Arc::clone(&self.pull));
+        self.bus.spawn_until_closed(async move {
+            closed.cancelled().await;
+            // Whoever waits for reports ends with the bus, and lets go of this.
+            if let Some(pull) = reports.lock().await.take() {
+                pull.close().await;
+            }
+        });
         poison::start(self.clone());
         Ok(pull)
     }

@@ -5,20 +5,22 @@
 //! the server itself, under one subscription.
 
 use crate::{NatsBus, connection::Link};
-use async_nats::{Message, StatusCode, Subject, Subscriber};
+use async_nats::{Message, StatusCode, Subject, Subscriber, jetstream::AckKind};
 use futures::{FutureExt, StreamExt};
 use ports::BusError;
 use serde_json::json;
 use std::time::Duration;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 /// How long the server keeps a request open.
 const EXPIRES: Duration = Duration::from_secs(30);
 /// How often it says that it still does.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long what was given back at the end may take to come once more.
+const CLOSING: Duration = Duration::from_millis(200);
 /// How long to wait after the server refused.
 const REFUSED: Duration = Duration::from_millis(100);
 
@@ -76,6 +78,35 @@ impl Pull {
             if let Some(message) = self.note(heard).await {
                 return Ok(message);
             }
+        }
+    }
+
+    /// Asks for nothing any more, and gives back what was on its way here: left to lie, it would be handed to
+    /// others only after its time.
+    ///
+    /// What we give back ourselves may come here once more, as long as the server owes us something. So it is
+    /// collected for a moment, and given back when the server knows that we are gone.
+    pub(crate) async fn close(mut self) {
+        let mut collected = Vec::new();
+        let moment = Instant::now() + CLOSING;
+        while self.asked > 0
+            && self.bus.is_connected()
+            && let Ok(Some(message)) = timeout_at(moment, self.messages.next()).await
+        {
+            match hear(message) {
+                Heard::Message(message) => {
+                    self.asked -= 1;
+                    collected.push(message);
+                }
+                Heard::Less(less) => self.owe_less(less),
+                Heard::Refusal => self.asked = 0,
+                Heard::Alive => {}
+            }
+        }
+        drop(self.messages);
+        self.bus.round_trip().await;
+        for reply in collected.into_iter().filter_map(|message| message.reply) {
+            self.bus.say(reply, AckKind::Nak(None).into());
         }
     }
 

@@ -7,8 +7,8 @@ use domain::{
 };
 use plan::TaskNumber;
 
-/// Work orders.
-pub(crate) const TASKS: &str = "TASKS";
+/// Begins the names of the streams of work orders.
+const TASKS: &str = "TASKS";
 /// Reports of executors.
 pub(crate) const OUTCOMES: &str = "OUTCOMES";
 /// Lines of output.
@@ -21,38 +21,39 @@ pub(crate) const ADVISORIES: &str = "ADVISORIES";
 pub(crate) const BUCKET: &str = "buildwright";
 pub(crate) const ARTIFACTS: &str = "OBJ_buildwright";
 
+/// Takes the orders of a pool.
+pub(crate) const EXECUTORS: &str = "executors";
 /// Takes reports.
 pub(crate) const DRIVER: &str = "driver";
 /// Takes advisories.
 pub(crate) const POISON: &str = "poison";
 
-pub(crate) const ALL_TASKS: &str = "buildwright.tasks.>";
 pub(crate) const ALL_OUTCOMES: &str = "buildwright.outcomes.*";
 pub(crate) const ALL_OUTPUT: &str = "buildwright.output.*.*";
 pub(crate) const ALL_EVENTS: &str = "buildwright.events.*.*";
 pub(crate) const ALL_REVOCATIONS: &str = "buildwright.revoke.>";
-pub(crate) const MAX_DELIVERIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.TASKS.*";
+pub(crate) const MAX_DELIVERIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.*.executors";
 
-/// Takes the orders of a pool.
-pub(crate) fn executors(pool: &Pool) -> String {
-    format!("executors-{pool}")
+/// The stream of a pool's work orders.
+pub(crate) fn tasks(pool: &Pool) -> String {
+    if *pool == Pool::default() { TASKS.to_owned() } else { format!("{TASKS}_{pool}") }
+}
+
+/// Whether a stream holds work orders.
+pub(crate) fn holds_tasks(stream: &str) -> bool {
+    stream.strip_prefix(TASKS).is_some_and(|pool| pool.is_empty() || pool.starts_with('_'))
 }
 
 pub(crate) fn tasks_of_pool(pool: &Pool) -> String {
     format!("buildwright.tasks.{pool}.>")
 }
 
-pub(crate) fn tasks_of_build(build: BuildId) -> String {
-    format!("buildwright.tasks.*.{build}.>")
+pub(crate) fn tasks_of_build(pool: &Pool, build: BuildId) -> String {
+    format!("buildwright.tasks.{pool}.{build}.>")
 }
 
 pub(crate) fn task(pool: &Pool, build: BuildId, work: Work, attempt: Attempt) -> String {
     format!("buildwright.tasks.{pool}.{build}.{work}.{attempt}")
-}
-
-/// An attempt's order in whatever pool.
-pub(crate) fn task_anywhere(build: BuildId, work: Work, attempt: Attempt) -> String {
-    format!("buildwright.tasks.*.{build}.{work}.{attempt}")
 }
 
 pub(crate) fn revocation(build: BuildId, attempt: Option<(Work, Attempt)>) -> String {

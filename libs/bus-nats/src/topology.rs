@@ -25,16 +25,12 @@ pub(crate) async fn see_to(
     options: &NatsOptions,
     update: bool,
 ) -> Result<i64, async_nats::Error> {
-    let mut made = 0;
     for stream in streams(options) {
-        let orders = stream.name == names::TASKS;
         see_to_stream(jetstream, stream, update).await?;
-        if orders {
-            let info = jetstream.get_stream(names::TASKS).await?;
-            made = i64::try_from(info.cached_info().created.unix_timestamp_nanos())?;
-        }
     }
-    jetstream.create_consumer_on_stream(executors(options), names::TASKS).await?;
+    let tasks = jetstream.get_stream(names::tasks(&options.pool)).await?;
+    let made = i64::try_from(tasks.cached_info().created.unix_timestamp_nanos())?;
+    tasks.create_consumer(executors(options)).await?;
     jetstream.create_consumer_on_stream(driver(), names::OUTCOMES).await?;
     jetstream.create_consumer_on_stream(poison(), names::ADVISORIES).await?;
     Ok(made)
@@ -66,7 +62,7 @@ fn streams(options: &NatsOptions) -> [Config; 6] {
         duplicate_window: DUPLICATES,
         ..Config::default()
     };
-    let queue = |name, subject| Config {
+    let queue = |name: &str, subject: &str| Config {
         retention: RetentionPolicy::WorkQueue,
         discard: DiscardPolicy::New,
         ..stream(name, &[subject])
@@ -85,7 +81,7 @@ fn streams(options: &NatsOptions) -> [Config; 6] {
             max_messages: options.queue_capacity.into(),
             max_messages_per_subject: 1,
             discard_new_per_subject: true,
-            ..queue(names::TASKS, names::ALL_TASKS)
+            ..queue(&names::tasks(&options.pool), &names::tasks_of_pool(&options.pool))
         },
         queue(names::OUTCOMES, names::ALL_OUTCOMES),
         // Advisories come at most once to whoever listens: so a stream listens.
@@ -105,11 +101,11 @@ fn streams(options: &NatsOptions) -> [Config; 6] {
     ]
 }
 
-/// One consumer for all executors of a pool. No `backoff`: it would replace `ack_wait`.
+/// One consumer for all executors of a pool. No filter: it would make taking slow, see `queue`. No `backoff`: it
+/// would replace `ack_wait`.
 fn executors(options: &NatsOptions) -> pull::Config {
     pull::Config {
-        durable_name: Some(names::executors(&options.pool)),
-        filter_subject: names::tasks_of_pool(&options.pool),
+        durable_name: Some(names::EXECUTORS.to_owned()),
         ack_policy: AckPolicy::Explicit,
         ack_wait: options.ack_wait,
         max_deliver: options.max_deliver.max(1).into(),

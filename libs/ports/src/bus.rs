@@ -207,6 +207,12 @@ pub struct Received {
     pub receipt: Box<dyn Receipt>,
 }
 
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received").field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
 /// Lets whoever reported learn that the driver confirmed it: the end-to-end answer, for an executor that keeps
 /// its outcomes until then. May be ignored.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use super::NatsOutcomes;
 use crate::{
     pull::Pull,
-    subjects::{self, ADVISORIES, POISON, TASKS},
+    subjects::{self, ADVISORIES, EXECUTORS, POISON},
 };
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use domain::{Failure, FailureClass, Usage, build::Outcome};
@@ -21,13 +21,14 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// What the server says.
 #[derive(Debug, Deserialize)]
 struct Advisory {
+    stream: String,
     stream_seq: u64,
     deliveries: u64,
 }
 
 pub(super) fn start(outcomes: NatsOutcomes) {
     let swept = outcomes.clone();
-    tokio::spawn(async move {
+    swept.bus.clone().spawn_until_closed(async move {
         let Ok(mut pull) = Pull::new(&outcomes.bus, ADVISORIES, POISON).await else { return };
         while let Ok(message) = pull.next(1).await {
             while let Err(error) = follow(&outcomes, &message).await {
@@ -38,13 +39,17 @@ pub(super) fn start(outcomes: NatsOutcomes) {
                 tokio::time::sleep(AGAIN).await;
             }
         }
+        pull.close().await;
     });
-    tokio::spawn(sweep(swept));
+    swept.bus.clone().spawn(sweep(swept));
 }
 
 async fn follow(outcomes: &NatsOutcomes, message: &async_nats::Message) -> Result<(), async_nats::Error> {
     match serde_json::from_slice::<Advisory>(&message.payload) {
-        Ok(advisory) => end(outcomes, advisory.stream_seq, Some(advisory.deliveries)).await?,
+        Ok(Advisory { stream, stream_seq, deliveries }) if subjects::holds_tasks(&stream) => {
+            end(outcomes, &stream, stream_seq, Some(deliveries)).await?;
+        }
+        Ok(advisory) => tracing::warn!(?advisory, "the name of our consumers is used by others"),
         Err(error) => tracing::error!(%error, "an advisory cannot be read"),
     }
     if let Some(reply) = &message.reply {
@@ -57,11 +62,12 @@ async fn follow(outcomes: &NatsOutcomes, message: &async_nats::Message) -> Resul
 /// reports it twice instead of never.
 async fn end(
     outcomes: &NatsOutcomes,
+    stream: &str,
     sequence: u64,
     deliveries: Option<u64>,
 ) -> Result<(), async_nats::Error> {
     let bus = &outcomes.bus;
-    let stream = bus.stream(TASKS).await?;
+    let stream = bus.stream(stream).await?;
     let message = match stream.get_raw_message(sequence).await {
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(()),
         message => message?,
@@ -99,23 +105,19 @@ async fn sweep(outcomes: NatsOutcomes) {
 }
 
 async fn sweep_once(outcomes: &NatsOutcomes) -> Result<(), async_nats::Error> {
-    let stream = outcomes.bus.stream(TASKS).await?;
-    let consumers: Vec<_> = stream.consumers().try_collect().await?;
-    for consumer in consumers {
-        let (filter, done) = (consumer.config.filter_subject, consumer.ack_floor.stream_sequence);
-        while let Some(left) = first_left(&stream, &filter, done).await? {
-            end(outcomes, left, None).await?;
+    let streams: Vec<String> = outcomes.bus.jetstream.stream_names().try_collect().await?;
+    for name in streams.iter().filter(|name| subjects::holds_tasks(name)) {
+        let stream = outcomes.bus.stream(name).await?;
+        // A settled order is removed: what the consumer is done with, and is still there, was not settled.
+        let done = stream.consumer_info(EXECUTORS).await?.ack_floor.stream_sequence;
+        while let Some(left) = first(&stream).await?.filter(|sequence| *sequence <= done) {
+            end(outcomes, name, left, None).await?;
         }
     }
     Ok(())
 }
 
-/// The first message of a consumer that it is done with, though it is still in the stream: a settled order is
-/// removed.
-async fn first_left(stream: &Stream<()>, filter: &str, done: u64) -> Result<Option<u64>, async_nats::Error> {
-    match stream.get_first_raw_message_by_subject(filter, 1).await {
-        Ok(first) => Ok(Some(first.sequence).filter(|sequence| *sequence <= done)),
-        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+async fn first(stream: &Stream<()>) -> Result<Option<u64>, async_nats::Error> {
+    let state = stream.get_info().await?.state;
+    Ok((state.messages > 0).then_some(state.first_sequence))
 }

@@ -1,10 +1,7 @@
 //! An order in the hands of an executor: a delivered message, renewed until it is settled or given back.
 
 use super::withdrawals::Held;
-use crate::{
-    NatsBus,
-    subjects::{self, TASKS},
-};
+use crate::{NatsBus, subjects};
 use async_nats::{HeaderMap, Message, Subject, jetstream};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -120,12 +117,13 @@ impl Delivery {
         self.term.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// By our own clock, which goes on while the process stands still.
+    /// By our own clock, which goes on while the process stands still. A little before the server's: its time
+    /// for a message began when it sent it.
     fn is_lost(&self) -> bool {
         let mut term = self.term();
         let over = match *term {
             Term::Over => true,
-            Term::Runs(since) => since.elapsed() >= self.bus.options.ack_wait,
+            Term::Runs(since) => since.elapsed() >= self.bus.options.ack_wait * 5 / 6,
         };
         if over {
             *term = Term::Over;
@@ -167,7 +165,7 @@ impl Delivery {
     /// Whether the order was removed from the stream though the stream is the same: a revocation that we were
     /// not told of. The leader is asked, since other replicas may not have the order yet.
     async fn is_withdrawn(&self) -> bool {
-        let Ok(stream) = self.bus.stream(TASKS).await else { return false };
+        let Ok(stream) = self.bus.stream(&self.bus.tasks).await else { return false };
         let found = stream.get_raw_message(self.sequence).await;
         let missing = found.is_err_and(|error| {
             matches!(error.kind(), jetstream::stream::LastRawMessageErrorKind::NoMessageFound)

@@ -1,11 +1,7 @@
 //! From the consumer to whoever waits for work: never more messages than there are takers.
 
 use super::{lease::Claim, withdrawals::Held};
-use crate::{
-    NatsBus,
-    pull::Pull,
-    subjects::{self, TASKS},
-};
+use crate::{NatsBus, pull::Pull, subjects::EXECUTORS};
 use ports::BusError;
 use std::{
     collections::VecDeque,
@@ -58,8 +54,7 @@ impl Takers {
 }
 
 pub(super) async fn run(bus: NatsBus, takers: Arc<Takers>, held: Arc<Held>) {
-    let consumer = subjects::executors(&bus.options.pool);
-    let Ok(mut pull) = Pull::new(&bus, TASKS, &consumer).await else { return };
+    let Ok(mut pull) = Pull::new(&bus, &bus.tasks, EXECUTORS).await else { return };
     loop {
         let came = takers.came.notified();
         // With no taker left, what was asked for may still come, and goes back.
@@ -67,7 +62,7 @@ pub(super) async fn run(bus: NatsBus, takers: Arc<Takers>, held: Arc<Held>) {
         tokio::select! {
             biased;
             message = pull.next(wanted) => {
-                let Ok(message) = message else { return };
+                let Ok(message) = message else { return pull.close().await };
                 if let Some(claim) = Claim::new(&bus, &held, message) {
                     takers.hand(claim);
                 }

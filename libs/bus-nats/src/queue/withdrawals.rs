@@ -2,7 +2,7 @@
 
 use crate::{
     NatsBus,
-    subjects::{self, ALL_REVOCATIONS, TASKS},
+    subjects::{self, ALL_REVOCATIONS},
 };
 use bytes::Bytes;
 use domain::{
@@ -96,11 +96,12 @@ async fn withdraw(bus: &NatsBus, withdrawal: Withdrawal) -> Result<(), async_nat
     if bus.connected().await.is_err() {
         return Ok(());
     }
+    let pool = &bus.options.pool;
     let orders = match attempt {
-        None => subjects::tasks_of_build(build),
-        Some((work, attempt)) => subjects::task_anywhere(build, work, attempt),
+        None => subjects::tasks_of_build(pool, build),
+        Some((work, attempt)) => subjects::task(pool, build, work, attempt),
     };
-    if let Err(error) = bus.purge(TASKS, orders).await {
+    if let Err(error) = bus.purge(&bus.tasks, orders).await {
         // A stream that is gone holds no orders, and is made again here.
         bus.see_to_topology(false).await;
         return Err(error);

@@ -3,7 +3,7 @@
 use crate::scene::Scene;
 use async_nats::jetstream::consumer::pull;
 use async_trait::async_trait;
-use buildwright_bus_nats::EventFeed;
+use buildwright_bus_nats::{EventFeed, NatsBus};
 use futures::StreamExt;
 use ports::{
     Append, AppendError, Appended, EventStore, Metadata, Position, RecordedEvent, StoreError, StreamId,
@@ -14,18 +14,24 @@ use std::{
     time::Duration,
 };
 use testkit::bus::{build, noon, soon};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 /// A log that can be read.
 struct Log {
+    /// Lets reading pass; closed, a reader stands still with what it knew.
+    gate: Semaphore,
     events: Mutex<Vec<RecordedEvent>>,
     head: watch::Sender<Position>,
 }
 
 impl Log {
     fn new() -> Arc<Self> {
-        Arc::new(Self { events: Mutex::default(), head: watch::Sender::new(Position(0)) })
+        Arc::new(Self {
+            gate: Semaphore::new(1),
+            events: Mutex::default(),
+            head: watch::Sender::new(Position(0)),
+        })
     }
 
     fn grow(&self, by: u64) {
@@ -58,6 +64,7 @@ impl EventStore for Log {
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
+        let _open = self.gate.acquire().await.expect("not closed");
         let events = self.events.lock().expect("no panic");
         let from = usize::try_from(after.0).expect("small").min(events.len());
         Ok(events[from..].iter().take(limit).cloned().collect())
@@ -85,8 +92,8 @@ fn assert_dense(told: &[(String, serde_json::Value)], first: u64) {
     assert!(positions.iter().copied().eq((first..).take(told.len())), "{positions:?}");
 }
 
-async fn feed(scene: &Scene, log: &Arc<Log>, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
-    let (feed, log, stop) = (EventFeed::new(&scene.bus().await), Arc::clone(log), stop.clone());
+fn feed(bus: &NatsBus, log: &Arc<Log>, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
+    let (feed, log, stop) = (EventFeed::new(bus), Arc::clone(log), stop.clone());
     tokio::spawn(async move { feed.run(log, Position(0), stop).await })
 }
 
@@ -95,7 +102,7 @@ async fn every_event_is_told_once_and_in_order_by_however_many() {
     let scene = Scene::new();
     let (log, stop) = (Log::new(), CancellationToken::new());
     log.grow(700);
-    let feeds = [feed(&scene, &log, &stop).await, feed(&scene, &log, &stop).await];
+    let feeds = [feed(&scene.bus().await, &log, &stop), feed(&scene.bus().await, &log, &stop)];
     for _ in 0..20 {
         log.grow(7);
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -127,13 +134,13 @@ async fn telling_goes_on_where_it_ended_and_after_all_was_lost() {
     for round in 1..=3 {
         let stop = CancellationToken::new();
         log.grow(10);
-        let feed = feed(&scene, &log, &stop).await;
+        let feed = feed(&scene.bus().await, &log, &stop);
         assert_dense(&told(&scene, round * 10).await, 1);
         stop.cancel();
         soon(feed).await.expect("no panic");
     }
     let stop = CancellationToken::new();
-    let feed = feed(&scene, &log, &stop).await;
+    let feed = feed(&scene.bus().await, &log, &stop);
     log.grow(1);
     told(&scene, 31).await;
     scene.server.kill();
@@ -146,4 +153,35 @@ async fn telling_goes_on_where_it_ended_and_after_all_was_lost() {
     assert_dense(&told(&scene, 5).await, 32);
     stop.cancel();
     soon(feed).await.expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_feed_that_stood_still_repeats_nothing_that_another_told_meanwhile() {
+    let scene = Scene::new();
+    let (slow_bus, fast_bus) = (scene.bus().await, scene.bus().await);
+    let jetstream = scene.jetstream().await;
+    let mut config = jetstream.get_stream("EVENTS").await.expect("a stream").cached_info().config.clone();
+    config.duplicate_window = Duration::from_millis(100);
+    jetstream.update_stream(config).await.expect("changed");
+    let (slow, fast, stop) = (Log::new(), Log::new(), CancellationToken::new());
+    slow.grow(10);
+    fast.grow(10);
+
+    let held = slow.gate.acquire().await.expect("not closed");
+    let slow_feed = feed(&slow_bus, &slow, &stop);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let fast_feed = feed(&fast_bus, &fast, &stop);
+    told(&scene, 10).await;
+    // Longer than ids are remembered.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    drop(held);
+    slow.grow(1);
+    assert_dense(&told(&scene, 11).await, 1);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let stream = jetstream.get_stream("EVENTS").await.expect("a stream");
+    assert_eq!(stream.cached_info().state.messages, 11);
+    stop.cancel();
+    for feed in [slow_feed, fast_feed] {
+        soon(feed).await.expect("no panic");
+    }
 }

@@ -1,7 +1,8 @@
 //! Who holds an order, whatever befalls the connection.
 
-use crate::scene::{Scene, name};
-use ports::{BusError, Offered, TaskQueue};
+use crate::scene::{Scene, attempt, finished, name};
+use domain::build::Attempt;
+use ports::{BusError, Offered, OutcomeBus, TaskQueue};
 use std::time::{Duration, Instant};
 use testkit::{
     bus::{build, order, soon, task},
@@ -90,6 +91,25 @@ async fn what_a_dead_executor_held_is_handed_out_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_revocation_is_heard_at_once_however_long_leases_are() {
+    let mut scene = Scene::new();
+    scene.options.ack_wait = Duration::from_mins(1);
+    let (driver, executor) = (scene.queue().await, scene.queue().await);
+    for n in 1..=2 {
+        driver.offer(order(n, task(1), 1)).await.expect("taken");
+    }
+    let (first, second) =
+        (soon(executor.take()).await.expect("open"), soon(executor.take()).await.expect("open"));
+    driver.forget(build(1));
+    driver.revoke(build(2), task(1), Attempt(1));
+    for lease in [first, second] {
+        let revoked = tokio::time::timeout(Duration::from_secs(5), lease.revoked().cancelled_owned()).await;
+        revoked.expect("heard");
+        lease.settle().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_revocation_that_nobody_heard_is_noticed_with_the_next_renewal() {
     let scene = Scene::new();
     let (driver, executor) = (scene.queue().await, scene.queue().await);
@@ -136,32 +156,68 @@ async fn an_executor_takes_no_more_than_it_has_room_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn closing_gives_back_what_is_held_and_ends_all_waiting() {
+async fn closing_gives_back_what_is_held_and_what_is_on_its_way_and_ends_all_waiting() {
     let mut scene = Scene::new();
     scene.options.ack_wait = Duration::from_secs(25);
     let (driver, other) = (scene.queue().await, scene.queue().await);
-    let bus = scene.bus().await;
-    let executor = scene.queue_of(&bus);
-    for n in 0..3 {
-        driver.offer(order(1, task(n), 1)).await.expect("taken");
+    for round in 0..10 {
+        let bus = scene.bus().await;
+        let executor = scene.queue_of(&bus);
+        for n in 0..3 {
+            driver.offer(order(round, task(n), 1)).await.expect("taken");
+        }
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(soon(executor.take()).await.expect("open"));
+        }
+        // Its request is with the server: what is given back may come straight here.
+        let waiting = tokio::spawn({
+            let executor = executor.clone();
+            async move { executor.take().await.map(drop) }
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(held);
+        let closed = Instant::now();
+        soon(bus.close()).await;
+        let _ = soon(waiting).await.expect("no panic");
+        assert!(matches!(soon(executor.take()).await.map(drop), Err(BusError::Closed)));
+        assert!(matches!(executor.offer(order(1, task(9), 1)).await, Err(BusError::Closed)));
+        for _ in 0..3 {
+            soon(other.take()).await.expect("open").settle().await;
+        }
+        // Not after the leases ran out.
+        assert!(closed.elapsed() < Duration::from_secs(15), "{:?}", closed.elapsed());
     }
-    let mut held = Vec::new();
-    for _ in 0..3 {
-        held.push(soon(executor.take()).await.expect("open"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_driver_that_closes_leaves_its_reports_to_the_next_at_once() {
+    let scene = Scene::new();
+    let (executor, next) = (scene.outcomes().await, scene.outcomes().await);
+    for round in 1..=10 {
+        let bus = scene.bus().await;
+        let driver = scene.outcomes_of(&bus);
+        let stopped = tokio::spawn(async move {
+            // Two of three are taken, and asked for are more.
+            let reports = driver.reports(2).await;
+            std::future::pending::<()>().await;
+            drop(reports);
+        });
+        for _ in 0..3 {
+            executor.report(finished(1, round)).await.expect("taken");
+        }
+        stopped.abort();
+        let closed = Instant::now();
+        soon(bus.close()).await;
+        let mut seen = 0;
+        while seen < 3 {
+            for received in soon(next.reports(10)).await.expect("open") {
+                assert_eq!(attempt(&received), round);
+                received.receipt.confirm().await;
+                seen += 1;
+            }
+        }
+        // Not after reports were waited for long enough.
+        assert!(closed.elapsed() < Duration::from_secs(15), "{:?}", closed.elapsed());
     }
-    let waiting = tokio::spawn({
-        let executor = executor.clone();
-        async move { executor.take().await.map(drop) }
-    });
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    drop(held);
-    let closed = Instant::now();
-    soon(bus.close()).await;
-    assert!(matches!(soon(waiting).await.expect("no panic"), Err(BusError::Closed)));
-    assert!(matches!(executor.offer(order(1, task(9), 1)).await, Err(BusError::Closed)));
-    for _ in 0..3 {
-        soon(other.take()).await.expect("open").settle().await;
-    }
-    // Not after the leases ran out.
-    assert!(closed.elapsed() < Duration::from_secs(15), "{:?}", closed.elapsed());
 }

@@ -52,7 +52,11 @@ impl Scene {
     }
 
     pub(crate) async fn outcomes(&self) -> NatsOutcomes {
-        NatsOutcomes::new(&self.bus().await, Arc::clone(&self.artifacts))
+        self.outcomes_of(&self.bus().await)
+    }
+
+    pub(crate) fn outcomes_of(&self, bus: &NatsBus) -> NatsOutcomes {
+        NatsOutcomes::new(bus, Arc::clone(&self.artifacts))
     }
 
     pub(crate) async fn output(&self, bounds: OutputBounds) -> NatsOutputLog {

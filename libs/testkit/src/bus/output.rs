@@ -4,7 +4,7 @@
 use super::{Stage, build, noon, soon, task};
 use domain::build::{Attempt, Work};
 use ports::{OutputChunk, OutputLine, OutputLog, OutputStream};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// A stage with a log of output.
 pub type OutputStage = Stage<Arc<dyn OutputLog>>;
@@ -35,6 +35,7 @@ macro_rules! output_stories {
             WIDE lines_are_read_as_they_were_written_numbered_over_all_attempts,
             WIDE any_page_of_a_long_log_is_found,
             WIDE a_follower_sees_every_line_once,
+            WIDE a_follower_is_woken_by_a_line,
             WIDE a_follower_of_finished_work_is_told_how_far_it_goes,
             WIDE writers_of_one_log_and_of_many_do_not_mix_lines,
             WIDE large_writes_are_kept_whole,
@@ -131,6 +132,15 @@ pub async fn a_follower_sees_every_line_once(stage: &OutputStage) {
     let seen = soon(follower).await.expect("no panic");
     assert_numbered(&seen, 1);
     assert!(seen.iter().all(|line| line.text == format!("line {}", line.seq)));
+}
+
+pub async fn a_follower_is_woken_by_a_line(stage: &OutputStage) {
+    let mut last = stage.driver.follow(build(1), task(1));
+    for n in 1..=10 {
+        write(&stage.executors[0], task(1), 1, &["line"]).await;
+        let told = tokio::time::timeout(Duration::from_secs(3), last.wait_for(|last| *last == n)).await;
+        told.expect("it looked only now and then").expect("the log lives");
+    }
 }
 
 pub async fn a_follower_of_finished_work_is_told_how_far_it_goes(stage: &OutputStage) {
