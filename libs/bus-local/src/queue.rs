@@ -35,10 +35,16 @@ enum Place {
     Held(u64, CancellationToken),
 }
 
+#[derive(Debug)]
+struct Waiting {
+    order: WorkOrder,
+    was_taken_before: bool,
+}
+
 #[derive(Debug, Default)]
 struct Orders {
     /// The line: lower keys come first. Keys below the first one are for orders that are given back.
-    waiting: BTreeMap<i64, WorkOrder>,
+    waiting: BTreeMap<i64, Waiting>,
     /// Every attempt that waits or is held, by its build.
     places: HashMap<BuildId, HashMap<(Work, Attempt), Place>>,
     next_key: i64,
@@ -95,18 +101,19 @@ impl Orders {
     fn add(&mut self, order: WorkOrder) {
         let place = Place::Waiting(self.next_key);
         self.places.entry(order.build).or_default().insert(Self::key(&order), place);
-        self.waiting.insert(self.next_key, order);
+        self.waiting.insert(self.next_key, Waiting { order, was_taken_before: false });
         self.next_key += 1;
     }
 
-    fn take(&mut self) -> Option<(WorkOrder, u64, CancellationToken)> {
-        let (_, order) = self.waiting.pop_first()?;
+    fn take(&mut self) -> Option<(Waiting, u64, CancellationToken)> {
+        let (_, taken) = self.waiting.pop_first()?;
+        let order = &taken.order;
         let lease = self.next_lease;
         self.next_lease += 1;
         let revoked = CancellationToken::new();
         let held = Place::Held(lease, revoked.clone());
-        self.places.entry(order.build).or_default().insert(Self::key(&order), held);
-        Some((order, lease, revoked))
+        self.places.entry(order.build).or_default().insert(Self::key(order), held);
+        Some((taken, lease, revoked))
     }
 
     /// Ends a lease. Returns whether it still stood: a build that was forgotten takes its leases with it.
@@ -127,7 +134,7 @@ impl Orders {
         let first = self.waiting.first_key_value().map_or(self.next_key, |(key, _)| *key);
         let key = first - 1;
         self.places.entry(order.build).or_default().insert(Self::key(&order), Place::Waiting(key));
-        self.waiting.insert(key, order);
+        self.waiting.insert(key, Waiting { order, was_taken_before: true });
     }
 
     fn forget(&mut self, build: BuildId) {
@@ -183,9 +190,10 @@ impl TaskQueue for LocalQueue {
                 if orders.closed {
                     return Err(BusError::Closed);
                 }
-                if let Some((order, lease, revoked)) = orders.take() {
+                if let Some((Waiting { order, was_taken_before }, lease, revoked)) = orders.take() {
                     return Ok(Box::new(LocalLease {
                         order,
+                        was_taken_before,
                         lease,
                         revoked,
                         settled: false,
@@ -195,6 +203,10 @@ impl TaskQueue for LocalQueue {
             }
             offered.await;
         }
+    }
+
+    async fn has(&self, order: &WorkOrder) -> Result<bool, BusError> {
+        Ok(self.shared.orders().has(order))
     }
 
     fn forget(&self, build: BuildId) {
@@ -208,6 +220,7 @@ impl TaskQueue for LocalQueue {
 
 struct LocalLease {
     order: WorkOrder,
+    was_taken_before: bool,
     lease: u64,
     revoked: CancellationToken,
     settled: bool,
@@ -227,6 +240,10 @@ impl Lease for LocalLease {
     /// Never: whoever could hold it now is this very process.
     fn is_lost(&self) -> bool {
         false
+    }
+
+    fn was_taken_before(&self) -> bool {
+        self.was_taken_before
     }
 
     async fn settle(mut self: Box<Self>) {

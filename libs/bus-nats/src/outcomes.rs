@@ -127,8 +127,7 @@ struct Unreadable {
 #[async_trait]
 impl OutcomeBus for NatsOutcomes {
     async fn report(&self, report: OutcomeReport) -> Result<Confirmation, BusError> {
-        let (OutcomeReport::Started { build, .. } | OutcomeReport::Finished { build, .. }) = &report;
-        let build = *build;
+        let (build, ..) = report.about();
         let body = report.encode().map_err(unavailable)?;
         let inbox = self.inbox.get_or_try_init(|| Inbox::open(&self.bus)).await?;
         let (confirm_to, confirmation) = inbox.expect();

@@ -169,6 +169,13 @@ impl TaskQueue for NatsQueue {
         }
     }
 
+    async fn has(&self, order: &WorkOrder) -> Result<bool, BusError> {
+        let WorkOrder { build, work, attempt, .. } = *order;
+        let subject = subjects::task(&self.bus.options.pool, build, work, attempt);
+        let found = self.bus.last_message(&self.bus.tasks, &subject).await;
+        found.map(|message| message.is_some()).map_err(unavailable)
+    }
+
     fn forget(&self, build: BuildId) {
         self.withdraw(Withdrawal { build, attempt: None });
     }

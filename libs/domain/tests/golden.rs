@@ -101,6 +101,9 @@ fn spec() -> BuildSpec {
             max_attempts: 2,
         },
         labels: BTreeMap::from([("team".to_owned(), "web".to_owned())]),
+        tenant: Default::default(),
+        priority: Default::default(),
+        pool: Default::default(),
     }
 }
 

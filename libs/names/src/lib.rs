@@ -8,6 +8,7 @@ mod text;
 
 mod branch;
 mod commit;
+mod fleet;
 mod path;
 mod project;
 mod reference;
@@ -16,6 +17,7 @@ mod url;
 
 pub use branch::BranchName;
 pub use commit::{Commit, CommitError};
+pub use fleet::{ExecutorLabel, FleetNameError, PoolName, TenantName};
 pub use path::{RelativePath, RelativePathError};
 pub use project::{ProjectName, ProjectNameError};
 pub use reference::{RefName, RefNameError};

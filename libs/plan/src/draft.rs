@@ -47,6 +47,9 @@ pub struct TaskDraft {
     /// Model for this task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Labels that the executor must have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
 }
 
 /// One task's predecessors.
@@ -96,6 +99,7 @@ impl From<&PlannedTask> for TaskDraft {
             check: task.check.clone(),
             timeout_seconds: task.timeout_seconds,
             model: task.model.clone(),
+            requires: task.requires.iter().map(ToString::to_string).collect(),
         }
     }
 }

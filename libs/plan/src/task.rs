@@ -1,6 +1,6 @@
 //! A task as planned: what it is asked to do and what it owes.
 
-use names::RelativePath;
+use names::{ExecutorLabel, RelativePath};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -157,4 +157,7 @@ pub struct PlannedTask {
     pub timeout_seconds: Option<u32>,
     /// The model, if it differs from the build's.
     pub model: Option<String>,
+    /// What its executor must have. In order, none twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<ExecutorLabel>,
 }

@@ -3,12 +3,15 @@
 use crate::{
     DependencyDraft, Plan, PlanDraft, PlannedTask, TaskDraft, TaskKey, TaskNumber, TaskType, graph::node,
 };
-use names::RelativePath;
+use names::{ExecutorLabel, RelativePath};
 use petgraph::{algo::kosaraju_scc, graph::DiGraph};
 use std::{
     collections::{HashMap, HashSet},
     fmt,
 };
+
+/// Most labels that one task may ask for.
+const MOST_LABELS: usize = 4;
 
 /// How large a plan may be. Every bound is a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,6 +211,7 @@ fn check_task(
     let check = draft.check.filter(|text| !text.trim().is_empty());
     let names_targets = !draft.targets.is_empty();
     let targets = check_targets(number, draft.targets, bounds, problems);
+    let requires = check_labels(&at("requires"), &draft.requires, problems);
     let task_type = task_type?;
     check_needs(number, task_type, &draft.prompt, command.as_deref(), names_targets, problems);
     let key = key?;
@@ -221,7 +225,25 @@ fn check_task(
         check,
         timeout_seconds: draft.timeout_seconds,
         model: draft.model,
+        requires,
     })
+}
+
+fn check_labels(pointer: &str, labels: &[String], problems: &mut Problems) -> Vec<ExecutorLabel> {
+    if labels.len() > MOST_LABELS {
+        problems.add(pointer, format!("more than {MOST_LABELS} labels"));
+        return Vec::new();
+    }
+    let mut checked = Vec::with_capacity(labels.len());
+    for (place, label) in labels.iter().enumerate() {
+        match label.parse::<ExecutorLabel>() {
+            Ok(label) => checked.push(label),
+            Err(error) => problems.add(format!("{pointer}/{place}"), error.to_string()),
+        }
+    }
+    checked.sort_unstable();
+    checked.dedup();
+    checked
 }
 
 fn check_text(pointer: &str, text: Option<&str>, bounds: &Bounds, problems: &mut Problems) {

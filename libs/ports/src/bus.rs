@@ -7,7 +7,7 @@ use domain::{
     BuildId,
     build::{Attempt, BuildSpec, Outcome, Work},
 };
-use names::Commit;
+use names::{Commit, ExecutorLabel};
 use plan::{PlannedTask, TaskNumber};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
@@ -42,6 +42,17 @@ pub struct WorkOrder {
     pub submitted_at: DateTime<Utc>,
     /// The particulars.
     pub kind: WorkKind,
+}
+
+impl WorkOrder {
+    /// What its executor must have, in order.
+    #[must_use]
+    pub fn requires(&self) -> &[ExecutorLabel] {
+        match &self.kind {
+            WorkKind::Task { task, .. } => &task.requires,
+            WorkKind::Plan { .. } | WorkKind::Merge { .. } => &[],
+        }
+    }
 }
 
 /// The particulars of an order.
@@ -116,6 +127,28 @@ pub enum OutcomeReport {
         /// How.
         outcome: Outcome,
     },
+    /// An attempt will have no outcome: whoever held it is gone, or hands it back. The next attempt may begin.
+    Lost {
+        /// For which build.
+        build: BuildId,
+        /// Which work.
+        work: Work,
+        /// Which try.
+        attempt: Attempt,
+        /// Who says so.
+        executor: ExecutorName,
+    },
+}
+
+impl OutcomeReport {
+    /// Which attempt it is about.
+    #[must_use]
+    pub fn about(&self) -> (BuildId, Work, Attempt) {
+        let (Self::Started { build, work, attempt, .. }
+        | Self::Finished { build, work, attempt, .. }
+        | Self::Lost { build, work, attempt, .. }) = self;
+        (*build, *work, *attempt)
+    }
 }
 
 /// Why the bus could not take or give something.
@@ -163,6 +196,10 @@ pub trait Lease: Send + Sync {
     /// process is noticed by this call itself, not only by a task that runs later.
     fn is_lost(&self) -> bool;
 
+    /// Whether the order was given out before this time. Whoever had it may have begun: the attempt must not
+    /// begin again, it is [`OutcomeReport::Lost`].
+    fn was_taken_before(&self) -> bool;
+
     /// The attempt is over and reported: forget the order. Should the bus not learn of it, the order comes
     /// again to somebody, and the driver refuses it.
     async fn settle(self: Box<Self>);
@@ -183,6 +220,12 @@ pub trait TaskQueue: Send + Sync {
     /// # Errors
     /// If the bus is closed.
     async fn take(&self) -> Result<Box<dyn Lease>, BusError>;
+
+    /// Whether an order waits or is held.
+    ///
+    /// # Errors
+    /// If the bus cannot say.
+    async fn has(&self, order: &WorkOrder) -> Result<bool, BusError>;
 
     /// A build has ended: drops what waits for it and revokes what is held.
     fn forget(&self, build: BuildId);

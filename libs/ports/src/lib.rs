@@ -5,9 +5,11 @@ mod artifacts;
 mod bus;
 mod clock;
 mod events;
+mod leadership;
 mod output;
 mod read_models;
 mod results;
+mod roster;
 mod wire;
 
 pub use artifacts::{ArtifactError, ArtifactKey, ArtifactStore};
@@ -20,7 +22,9 @@ pub use events::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
     StreamId, Version,
 };
+pub use leadership::{Leadership, Term};
 pub use output::{OutputChunk, OutputLine, OutputLog, OutputStream};
 pub use read_models::{BuildFilter, BuildPage, BuildSummary, ReadModels, TaskCounts};
 pub use results::{DiffText, FileEntry, ResultError, Results};
+pub use roster::{BreakerState, ExecutorState, ExecutorStatus, Roster, RunningWork};
 pub use wire::WireError;

@@ -35,6 +35,9 @@ fn order(kind: WorkKind) -> WorkOrder {
         model: "any".to_owned(),
         limits: Limits::default(),
         labels: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
+        tenant: Default::default(),
+        priority: Default::default(),
+        pool: Default::default(),
     };
     WorkOrder {
         build: build(),

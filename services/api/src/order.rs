@@ -32,7 +32,20 @@ impl Order {
     pub(crate) fn place(self, own_project: ProjectName) -> (BuildSpec, Option<Plan>) {
         let OpenSpec { prompt, project, repository, framework, model, limits, labels } = self.spec;
         let project = project.unwrap_or(own_project);
-        (BuildSpec { prompt, project, repository, framework, model, limits, labels }, self.plan)
+        let (tenant, priority, pool) = Default::default();
+        let spec = BuildSpec {
+            prompt,
+            project,
+            repository,
+            framework,
+            model,
+            limits,
+            labels,
+            tenant,
+            priority,
+            pool,
+        };
+        (spec, self.plan)
     }
 }
 

@@ -55,6 +55,9 @@ impl Driver {
             OutcomeReport::Finished { build, work, attempt, executor, outcome } => {
                 (build, work, attempt, executor.0, Command::Finish { work, attempt, outcome, at })
             }
+            OutcomeReport::Lost { build, work, attempt, executor } => {
+                (build, work, attempt, executor.0, Command::Lose { work, attempt, at })
+            }
         }
     }
 

@@ -11,11 +11,8 @@ fn started(of: u64, attempt: u32) -> OutcomeReport {
 }
 
 fn attempt(received: &Received) -> (domain::BuildId, u32) {
-    match &received.report {
-        OutcomeReport::Started { build, attempt, .. } | OutcomeReport::Finished { build, attempt, .. } => {
-            (*build, attempt.0)
-        }
-    }
+    let (build, _, attempt) = received.report.about();
+    (build, attempt.0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

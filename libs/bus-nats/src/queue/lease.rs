@@ -25,6 +25,8 @@ pub(super) struct Claim {
     delivery: Arc<Delivery>,
     message: Message,
     renewing: AbortHandle,
+    /// How often the server has handed it out, this time included.
+    delivered: i64,
     settled: bool,
 }
 
@@ -56,7 +58,7 @@ impl Claim {
     /// Starts renewing at once: before anything that may take time. `None` for a message that is no order.
     pub(super) fn new(bus: &NatsBus, held: &Arc<Held>, message: Message) -> Option<Self> {
         let reply = message.reply.clone()?;
-        let sequence = sequence(bus, &message)?;
+        let (sequence, delivered) = place(bus, &message)?;
         let Some(attempt) = subjects::attempt_of_task(&message.subject) else {
             tracing::error!(subject = %message.subject, "there is something in the queue that is no order");
             return None;
@@ -73,7 +75,7 @@ impl Claim {
         });
         held.add(attempt, sequence, delivery.revoked.clone());
         let renewing = tokio::spawn(Arc::clone(&delivery).renew()).abort_handle();
-        Some(Self { delivery, message, renewing, settled: false })
+        Some(Self { delivery, message, renewing, delivered, settled: false })
     }
 
     pub(super) fn subject(&self) -> &str {
@@ -187,10 +189,10 @@ impl Delivery {
     }
 }
 
-/// A message's number in its stream.
-fn sequence(bus: &NatsBus, message: &Message) -> Option<u64> {
+/// A message's number in its stream, and how often it was handed out.
+fn place(bus: &NatsBus, message: &Message) -> Option<(u64, i64)> {
     let message = jetstream::Message { message: message.clone(), context: bus.jetstream.clone() };
-    message.info().ok().map(|info| info.stream_sequence)
+    message.info().ok().map(|info| (info.stream_sequence, info.delivered))
 }
 
 /// An order that was taken.
@@ -211,6 +213,10 @@ impl Lease for NatsLease {
 
     fn is_lost(&self) -> bool {
         self.claim.delivery.is_lost()
+    }
+
+    fn was_taken_before(&self) -> bool {
+        self.claim.delivered > 1
     }
 
     async fn settle(mut self: Box<Self>) {

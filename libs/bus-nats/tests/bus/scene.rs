@@ -97,6 +97,6 @@ pub(crate) fn finished(of: u64, attempt: u32) -> OutcomeReport {
 }
 
 pub(crate) fn attempt(received: &Received) -> u32 {
-    let (OutcomeReport::Started { attempt, .. } | OutcomeReport::Finished { attempt, .. }) = &received.report;
+    let (_, _, attempt) = received.report.about();
     attempt.0
 }

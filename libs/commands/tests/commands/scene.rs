@@ -147,6 +147,9 @@ pub(crate) fn submit(plan: impl Into<Option<Plan>>) -> Command {
         model: "any".into(),
         limits: Limits { max_parallel: 1_000, ..Limits::default() },
         labels: BTreeMap::new(),
+        tenant: Default::default(),
+        priority: Default::default(),
+        pool: Default::default(),
     };
     Command::Submit { spec, plan: plan.into(), at: noon() }
 }

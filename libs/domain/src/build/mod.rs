@@ -23,5 +23,5 @@ mod state;
 pub use command::{Attempt, Command, MergeResult, Outcome, Rejection, Success, TaskResult, Work};
 pub use event::{BuildEvent, DecodeError, PlanSource, data};
 pub use evidence::{Changes, check as check_evidence};
-pub use spec::{BuildSpec, Limits, Repository};
+pub use spec::{BuildSpec, Limits, Priority, PriorityError, Repository};
 pub use state::{Build, BuildStatus, Phase, TaskState, TaskStatus, Track};

@@ -1,6 +1,6 @@
 //! What was ordered.
 
-use names::{BranchName, ProjectName, RepositoryUrl};
+use names::{BranchName, PoolName, ProjectName, RepositoryUrl, TenantName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -25,6 +25,45 @@ pub struct BuildSpec {
     /// The client's own labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Whose build it is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tenant: TenantName,
+    /// What goes first among the builds of a tenant.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub priority: Priority,
+    /// Which executors do it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub pool: PoolName,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// How urgent a build is, from -10 to 10. While executors are short, work of a higher priority is given out
+/// first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Priority(i8);
+
+/// Why a number is no priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be -10 to 10")]
+pub struct PriorityError;
+
+impl TryFrom<i64> for Priority {
+    type Error = PriorityError;
+
+    fn try_from(number: i64) -> Result<Self, PriorityError> {
+        let small = i8::try_from(number).map_err(|_| PriorityError)?;
+        if (-10..=10).contains(&small) { Ok(Self(small)) } else { Err(PriorityError) }
+    }
+}
+
+impl From<Priority> for i64 {
+    fn from(priority: Priority) -> Self {
+        priority.0.into()
+    }
 }
 
 /// Where a build's code starts from.

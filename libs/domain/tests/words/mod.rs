@@ -33,6 +33,9 @@ pub fn spec(limits: Limits) -> BuildSpec {
         model: "opus".into(),
         limits,
         labels: BTreeMap::new(),
+        tenant: Default::default(),
+        priority: Default::default(),
+        pool: Default::default(),
     }
 }
 

@@ -58,7 +58,7 @@ fn finished(of: u64, attempt: u32, message: &str) -> OutcomeReport {
 }
 
 fn attempt(received: &Received) -> u32 {
-    let (OutcomeReport::Started { attempt, .. } | OutcomeReport::Finished { attempt, .. }) = &received.report;
+    let (_, _, attempt) = received.report.about();
     attempt.0
 }
 

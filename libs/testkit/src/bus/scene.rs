@@ -60,6 +60,9 @@ pub fn order(of: u64, work: Work, attempt: u32) -> WorkOrder {
         model: "any".to_owned(),
         limits: Limits::default(),
         labels: BTreeMap::new(),
+        tenant: Default::default(),
+        priority: Default::default(),
+        pool: Default::default(),
     };
     WorkOrder {
         build: build(of),

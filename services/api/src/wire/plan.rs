@@ -60,6 +60,10 @@ pub(crate) struct TaskDraft {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 128)]
     model: Option<String>,
+    /// Labels that its executor must have, such as `gpu`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 4, required = false)]
+    requires: Vec<String>,
 }
 
 /// What a task waits for.
@@ -122,6 +126,7 @@ impl TaskDraft {
             check: fields.text("check"),
             timeout_seconds: fields.whole("timeoutSeconds"),
             model: fields.text("model"),
+            requires: fields.texts("requires", 4).unwrap_or_default(),
         };
         fields.finish();
         draft
@@ -150,6 +155,7 @@ impl From<PlanDraft> for plan::PlanDraft {
             check: task.check,
             timeout_seconds: task.timeout_seconds,
             model: task.model,
+            requires: task.requires,
         };
         let dependency = |d: Dependency| plan::DependencyDraft { task: d.task, depends_on: d.depends_on };
         Self {
@@ -172,6 +178,7 @@ impl From<plan::PlanDraft> for PlanDraft {
             check: task.check,
             timeout_seconds: task.timeout_seconds,
             model: task.model,
+            requires: task.requires,
         };
         let dependency = |d: plan::DependencyDraft| Dependency { task: d.task, depends_on: d.depends_on };
         Self {

@@ -61,6 +61,9 @@ pub(crate) fn submit_within(build_timeout_seconds: u32, plan: impl Into<Option<P
         model: "any".into(),
         limits: Limits { build_timeout_seconds, max_parallel: 1_000, ..Limits::default() },
         labels: BTreeMap::new(),
+        tenant: Default::default(),
+        priority: Default::default(),
+        pool: Default::default(),
     };
     Command::Submit { spec, plan: plan.into(), at: noon() }
 }

@@ -33,6 +33,9 @@ fn order(of: u64, work: Work, kind: WorkKind) -> WorkOrder {
         model: "any".into(),
         limits: Limits::default(),
         labels: BTreeMap::new(),
+        tenant: Default::default(),
+        priority: Default::default(),
+        pool: Default::default(),
     };
     let (build, attempt, spec) = (build(of), Attempt::FIRST, Arc::new(spec));
     WorkOrder { build, work, attempt, spec, submitted_at: noon(), kind }

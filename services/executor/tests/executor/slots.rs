@@ -88,6 +88,7 @@ impl Loop {
                 (work, None)
             }
             OutcomeReport::Finished { work, outcome, .. } => (work, Some(outcome)),
+            OutcomeReport::Lost { work, .. } => panic!("{work} is lost"),
         }
     }
 

@@ -103,6 +103,9 @@ pub(crate) fn submit(planned: bool) -> Command {
         model: "any".into(),
         limits: Limits { max_cost_nano_usd: Some(5_000), ..Limits::default() },
         labels: [("team".to_owned(), "blue".to_owned())].into(),
+        tenant: Default::default(),
+        priority: Default::default(),
+        pool: Default::default(),
     };
     Command::Submit { spec, plan: planned.then(diamond), at: noon() }
 }
