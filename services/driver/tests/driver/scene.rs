@@ -4,7 +4,7 @@ use crate::{
     builds::noon,
     store::{Log, TroubledStore},
 };
-use buildwright_driver::{Driver, Executors};
+use buildwright_driver::{Alone, Driver, Executors, Gauges, Settings};
 use bus_local::{LocalOutcomes, LocalQueue};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::{Builds, Executed, Writers};
@@ -58,7 +58,11 @@ impl Scene {
             queue: Arc::new(queue.clone()),
             outcomes: Arc::clone(&outcomes) as _,
             clock,
+            leadership: Arc::new(Alone),
+            roster: None,
             executors,
+            settings: Settings::default(),
+            gauges: Gauges::default(),
         };
         let stop = CancellationToken::new();
         let driver = tokio::spawn(driver.run(stop.clone()));
