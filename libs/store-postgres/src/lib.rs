@@ -22,6 +22,7 @@
 //! | `events`, `builds`, `listing` | the SQL |
 //! | `sessions` | connections and their settings, and reading through them |
 //! | `migrations` | the steps to the tables of this version |
+//! | `leadership` | which of several replicas leads |
 //! | `failure` | PostgreSQL's errors as the port's |
 
 mod appender;
@@ -30,6 +31,7 @@ mod builds;
 mod dice;
 mod events;
 mod failure;
+mod leadership;
 mod link;
 mod listing;
 mod migrations;
@@ -41,5 +43,6 @@ mod store;
 mod tail;
 mod wakeups;
 
+pub use leadership::{LeadershipOptions, PostgresLeadership};
 pub use options::PostgresOptions;
 pub use store::PostgresStore;
