@@ -9,7 +9,8 @@ mod noop;
 mod report;
 
 use crate::config::Config;
-use crate::embedded::{Embedded, ExecutorChoice, Options, start};
+use crate::embedded::{Embedded, Options, start};
+use crate::hands::ExecutorChoice;
 use noop::NoopWorker;
 use report::{Figure, Report};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
