@@ -12,6 +12,7 @@
 //! | `outcomes` | reports and their confirmation; what nobody could do becomes a failure |
 //! | `output` | lines of output, numbered by whoever writes them |
 //! | `artifacts` | bundles, in the form of the NATS object store |
+//! | `removal` | all of it removed again |
 //! | `events` | every committed event, for consumers outside |
 //!
 //! Nothing here is the truth. JetStream may lose what it acknowledged when a machine loses power (it flushes
@@ -30,6 +31,7 @@ mod outcomes;
 mod output;
 mod pull;
 mod queue;
+mod removal;
 mod subjects;
 mod topology;
 

@@ -21,6 +21,7 @@
 //! | `tail` | the end of the log in memory |
 //! | `events`, `builds`, `listing` | the SQL |
 //! | `sessions` | connections and their settings, and reading through them |
+//! | `scratch` | databases for the time of a measurement |
 //! | `migrations` | the steps to the tables of this version |
 //! | `failure` | PostgreSQL's errors as the port's |
 
@@ -36,10 +37,12 @@ mod migrations;
 mod options;
 mod progress;
 mod projecting;
+mod scratch;
 mod sessions;
 mod store;
 mod tail;
 mod wakeups;
 
 pub use options::PostgresOptions;
+pub use scratch::ScratchDatabase;
 pub use store::PostgresStore;

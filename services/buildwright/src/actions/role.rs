@@ -33,7 +33,7 @@ pub(crate) async fn executor(global: &Global, args: ExecutorRoleArgs) -> anyhow:
     let hired = hiring::hire(&args.executor, &bus.data_dir).await?;
     tracing::info!(executor = hired.about, pool = %args.pool, "hired");
     let slots = usize::from(args.executor.slots);
-    to_its_end(fleet::executor(ExecutorOptions { slots, choice: hired.choice, bus })).await
+    to_its_end(fleet::executor(ExecutorOptions::new(slots, hired.choice, bus))).await
 }
 
 fn fleet_options(global: &Global, args: FleetArgs) -> anyhow::Result<FleetOptions> {

@@ -23,6 +23,13 @@ pub(crate) struct ExecutorOptions {
     pub(crate) bus: BusOptions,
 }
 
+impl ExecutorOptions {
+    /// One with so many slots.
+    pub(crate) fn new(slots: usize, choice: ExecutorChoice, bus: BusOptions) -> Self {
+        Self { slots, choice, bus }
+    }
+}
+
 /// Starts one.
 pub(crate) async fn executor(options: ExecutorOptions) -> anyhow::Result<Running> {
     let ExecutorOptions { slots, choice, bus: options } = options;

@@ -32,6 +32,14 @@ impl Running {
         self.services.failed().await
     }
 
+    /// Stops everything and removes all streams of the bus, with what is in them.
+    pub(crate) async fn remove_everything_from_the_bus(mut self) -> anyhow::Result<()> {
+        self.services.stop().await;
+        self.bus.remove_everything().await?;
+        self.bus.close().await;
+        Ok(())
+    }
+
     /// Stops everything: first what works, then what it works with.
     pub(crate) async fn shutdown(mut self) {
         self.services.stop().await;
