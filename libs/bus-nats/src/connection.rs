@@ -291,7 +291,11 @@ impl NatsBus {
         }
     }
 
-    async fn publish_once(&self, subject: &str, message: PublishMessage) -> Result<PublishAck, PublishError> {
+    pub(crate) async fn publish_once(
+        &self,
+        subject: &str,
+        message: PublishMessage,
+    ) -> Result<PublishAck, PublishError> {
         self.jetstream.send_publish(subject.to_owned(), message).await?.await
     }
 

@@ -8,6 +8,7 @@
 //! | `subjects` | the names of everything |
 //! | `pull` | takes from a consumer as much as is wanted, no more |
 //! | `body` | orders and reports too large for a message travel as artifacts |
+//! | `lane` | which labels orders ask for |
 //! | `queue` | work orders and leases; what ended is withdrawn |
 //! | `outcomes` | reports and their confirmation; what nobody could do becomes a failure |
 //! | `output` | lines of output, numbered by whoever writes them |
@@ -26,6 +27,7 @@ mod artifacts;
 mod body;
 mod connection;
 mod events;
+mod lane;
 mod options;
 mod outcomes;
 mod output;
@@ -38,7 +40,7 @@ mod topology;
 pub use artifacts::NatsArtifacts;
 pub use connection::{ConnectError, NatsBus};
 pub use events::EventFeed;
-pub use options::{NatsOptions, Pool, PoolError, Tls};
+pub use options::{NatsOptions, Tls};
 pub use outcomes::NatsOutcomes;
 pub use output::{NatsOutputLog, OutputBounds};
 pub use queue::{Backlog, NatsQueue};
