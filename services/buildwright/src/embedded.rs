@@ -9,10 +9,11 @@ mod hands;
 pub(crate) use data_dir::DataDir;
 pub(crate) use hands::{ClaudeChoice, ExecutorChoice};
 
-use crate::adapters::{GitResults, SystemClock, UlidIds};
+use crate::adapters::{SystemClock, UlidIds};
 use crate::config::Config;
 use anyhow::Context as _;
 use api::App;
+use bundles::{GitResults, Sharing};
 use bus_local::{FileOutputLog, LocalOutcomes, LocalQueue};
 use commands::{Builds, Writers};
 use driver::{Driver, Executors};
@@ -87,7 +88,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         store: Arc::clone(&parts.store),
         read_models: Arc::clone(&parts.read_models),
         output,
-        results: Arc::new(GitResults::new(repositories)),
+        results: Arc::new(GitResults::new(repositories, Sharing::OneDisk)),
         clock: Arc::clone(&parts.clock),
         ids: Arc::clone(&parts.ids),
         settings: Arc::new(options.config.api),

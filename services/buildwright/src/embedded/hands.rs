@@ -1,6 +1,7 @@
 //! Who does the work of an embedded stack.
 
 use super::{DataDir, Options, Parts};
+use bundles::Sharing;
 use bus_local::FolderArtifacts;
 use executor::{
     Shell, Worker, Workshop,
@@ -77,6 +78,7 @@ pub(super) async fn worker(
     };
     Ok(Arc::new(Workshop {
         repositories,
+        sharing: Sharing::OneDisk,
         workspaces,
         artifacts: Arc::new(FolderArtifacts::new(data_dir.artifacts())),
         output,
