@@ -3,13 +3,14 @@
 //! The data directory belongs to one process at a time; a lock file sees to that, and ends with the process
 //! however it ends.
 
-use crate::adapters::{GitResults, SystemClock, UlidIds};
+use crate::adapters::{SystemClock, UlidIds};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::hands::{self, ExecutorChoice, Hands};
 use crate::services::Services;
 use anyhow::Context as _;
 use api::App;
+use bundles::{GitResults, Sharing};
 use bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue};
 use commands::{Builds, Writers};
 use driver::{Driver, Executors};
@@ -78,6 +79,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         output: output.clone(),
         clock: Arc::clone(&parts.clock),
         repositories: Arc::clone(&repositories),
+        sharing: Sharing::OneDisk,
     })
     .await?;
     let listener = TcpListener::bind(options.listen)
@@ -90,7 +92,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         store: Arc::clone(&parts.store),
         read_models: Arc::clone(&parts.read_models),
         output,
-        results: Arc::new(GitResults::new(repositories)),
+        results: Arc::new(GitResults::new(repositories, Sharing::OneDisk)),
         clock: Arc::clone(&parts.clock),
         ids: Arc::clone(&parts.ids),
         settings: Arc::new(options.config.api),

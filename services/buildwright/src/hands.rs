@@ -2,6 +2,7 @@
 
 use crate::{config::Config, data_dir::DataDir};
 use anyhow::Context as _;
+use bundles::Sharing;
 use executor::{
     Shell, Worker, Workshop,
     agent::{Agent, ClaudeAgent, ClaudeSettings, ScriptedAgent},
@@ -62,11 +63,13 @@ pub(crate) struct Hands<'a> {
     pub(crate) clock: Arc<dyn Clock>,
     /// The projects' repositories on this machine.
     pub(crate) repositories: Arc<Repositories>,
+    /// Who else works on the same projects.
+    pub(crate) sharing: Sharing,
 }
 
 /// Makes the worker. Workspaces that an earlier process left are removed first.
 pub(crate) async fn worker(hands: Hands<'_>) -> anyhow::Result<Arc<dyn Worker>> {
-    let Hands { choice, config, data_dir, artifacts, output, clock, repositories } = hands;
+    let Hands { choice, config, data_dir, artifacts, output, clock, repositories, sharing } = hands;
     let workspaces = Workspaces::new(data_dir.workspaces(), config.harvest).await?;
     workspaces.remove_all().await?;
     let shell = Shell {
@@ -90,6 +93,7 @@ pub(crate) async fn worker(hands: Hands<'_>) -> anyhow::Result<Arc<dyn Worker>> 
     };
     Ok(Arc::new(Workshop {
         repositories,
+        sharing,
         workspaces,
         artifacts,
         output,

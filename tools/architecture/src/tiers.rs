@@ -22,6 +22,7 @@ const CRATES: &[(&str, Tier)] = &[
     ("buildwright-supervisor", Tier::Supervisor),
     ("buildwright-claude-cli", Tier::Outside),
     ("buildwright-workspace", Tier::Outside),
+    ("buildwright-bundles", Tier::Travel),
     ("buildwright-sandbox", Tier::Outside),
     ("buildwright-webhooks", Tier::Webhooks),
     ("buildwright-scripted-model", Tier::ScriptedModel),
@@ -56,6 +57,8 @@ pub enum Tier {
     Supervisor,
     /// Knows one thing outside: the CLI, git, the sandbox.
     Outside,
+    /// How commits travel: git over the artifact store.
+    Travel,
     /// Signing and verifying, of use to others on its own.
     Webhooks,
     /// The stand-in for the model, which is part of the product and of many tests.
@@ -93,6 +96,9 @@ impl Tier {
             Self::Commands | Self::Store | Self::Bus | Self::Testkit => {
                 &[Self::Names, Self::Plan, Self::Domain, Self::Ports]
             }
+            Self::Travel => {
+                &[Self::Names, Self::Plan, Self::Domain, Self::Ports, Self::Supervisor, Self::Outside]
+            }
             Self::Service => {
                 &[Self::Names, Self::Plan, Self::Domain, Self::Ports, Self::Commands, Self::Webhooks]
             }
@@ -104,6 +110,7 @@ impl Tier {
                 Self::Commands,
                 Self::Supervisor,
                 Self::Outside,
+                Self::Travel,
                 Self::ScriptedModel,
             ],
             Self::BlackBox => &[Self::Names, Self::Supervisor, Self::Webhooks, Self::ScriptedModel],
@@ -129,6 +136,7 @@ impl Tier {
             Self::Ports => "ports uses domain, plan and names only",
             Self::Commands => "commands reaches aggregates through ports: ports and below only",
             Self::Store | Self::Bus => "an adapter implements ports: ports and below only",
+            Self::Travel => "bundles brings git and ports together, and uses nothing above them",
             Self::Testkit => "testkit tests against ports: ports and below only",
             Self::Service => {
                 "a service uses commands, ports and below, and webhooks; adapters are named in \
