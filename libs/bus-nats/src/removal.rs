@@ -3,10 +3,13 @@
 use crate::{
     NatsBus,
     connection::unavailable,
-    subjects::{self, ADVISORIES, ARTIFACTS, EVENTS, OUTCOMES, OUTPUT},
+    subjects::{self, ADVISORIES, EVENTS, OUTCOMES, OUTPUT},
 };
 use futures::TryStreamExt;
 use ports::BusError;
+
+/// Begins the names of the streams in which the object store keeps our buckets.
+const ARTIFACT_BUCKETS: &str = "OBJ_buildwright";
 
 impl NatsBus {
     /// Removes every stream of Buildwright with what is in it. The bus gives out and takes nothing from then on,
@@ -20,7 +23,7 @@ impl NatsBus {
         let ours = |name: &&String| {
             subjects::holds_tasks(name)
                 || [ADVISORIES, EVENTS, OUTCOMES, OUTPUT].contains(&name.as_str())
-                || name.starts_with(ARTIFACTS)
+                || name.starts_with(ARTIFACT_BUCKETS)
         };
         for name in names.iter().filter(ours) {
             self.jetstream.delete_stream(name).await.map_err(unavailable)?;

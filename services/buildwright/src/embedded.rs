@@ -10,17 +10,21 @@ use crate::hands::{self, ExecutorChoice, Hands};
 use crate::services::Services;
 use anyhow::Context as _;
 use api::App;
+use async_trait::async_trait;
 use bundles::{GitResults, Sharing};
 use bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue};
 use commands::{Builds, Writers};
 use driver::{Driver, Executors};
 use executor::{Executor, Worker};
-use ports::{Clock, EventStore, ExecutorName, Ids, OutcomeBus, ReadModels, TaskQueue};
+use ports::{
+    BusError, Clock, EventStore, ExecutorName, ExecutorStatus, Ids, OutcomeBus, ReadModels, Roster, TaskQueue,
+};
 use projector::Projector;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use store_sqlite::{SqliteOptions, SqliteStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use vitals::{Metrics, ReadyChecks};
 
 /// How many orders may wait for a slot; the driver keeps what comes on top.
 const QUEUE: usize = 100_000;
@@ -93,9 +97,12 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         read_models: Arc::clone(&parts.read_models),
         output,
         results: Arc::new(GitResults::new(repositories, Sharing::OneDisk)),
+        roster: Arc::new(Nobody),
         clock: Arc::clone(&parts.clock),
         ids: Arc::clone(&parts.ids),
         settings: Arc::new(options.config.api),
+        ready: ReadyChecks::default(),
+        metrics: Arc::new(Metrics::new("embedded", env!("CARGO_PKG_VERSION"))),
         stop: stop.clone(),
     };
     let projector = Projector::new(Arc::clone(&parts.store), Arc::clone(&parts.read_models));
@@ -189,5 +196,19 @@ impl Embedded {
         self.services.stop().await;
         self.data_dir.unannounce();
         self.store.close().await;
+    }
+}
+
+/// The one executor of this process is not on any list yet.
+struct Nobody;
+
+#[async_trait]
+impl Roster for Nobody {
+    async fn announce(&self, _: &ExecutorStatus) {}
+
+    async fn leave(&self, _: &ExecutorName) {}
+
+    async fn executors(&self) -> Result<Vec<ExecutorStatus>, BusError> {
+        Ok(Vec::new())
     }
 }

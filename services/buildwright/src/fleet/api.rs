@@ -43,10 +43,13 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
         store: Arc::clone(&database.events),
         read_models: Arc::new(database.store.clone()),
         output: Arc::new(NatsOutputLog::new(&bus, OutputBounds::default())),
-        results: Arc::new(GitResults::new(repositories)),
+        results: Arc::new(GitResults::new(repositories, exchange(artifacts, &data_dir))),
+        roster: Arc::new(NatsRoster::new(&bus)),
         clock: Arc::clone(&database.clock),
         ids: Arc::new(UlidIds::default()),
         settings: Arc::new(fleet.bus.config.api),
+        ready: health::with_bus(ReadyChecks::default().until(stop.clone()), &bus),
+        metrics,
         stop: stop.clone(),
     };
 

@@ -1,7 +1,8 @@
 //! The store and the bus. A process that starts while one of them is away waits for it, as one does that runs.
 
 use super::{ArtifactsUrl, CACHED_BUILDS};
-use crate::{adapters::SystemClock, config::Config};
+use crate::{adapters::SystemClock, config::Config, data_dir::DataDir};
+use bundles::{Exchange, ExchangeLimits, Sharing};
 use bus_nats::{NatsBus, NatsOptions};
 use commands::{Builds, Writers};
 use ports::{ArtifactStore, Clock, EventStore, StoreError};
@@ -72,6 +73,12 @@ impl Database {
         let builds = Builds::new(Arc::clone(&events), Arc::clone(&clock), Writers::Several, CACHED_BUILDS);
         Ok(Self { store, events, builds: Arc::new(builds), clock })
     }
+}
+
+/// How commits travel: through the artifact store.
+pub(super) fn exchange(artifacts: Arc<dyn ArtifactStore>, data_dir: &DataDir) -> Sharing {
+    let exchange = Exchange::new(artifacts, data_dir.scratch(), ExchangeLimits::default());
+    Sharing::ThroughArtifacts(Arc::new(exchange))
 }
 
 /// The artifact store.

@@ -3,12 +3,14 @@
 use super::{
     FleetOptions, Running,
     connections::{self, Database},
+    health::{self, Health},
 };
 use crate::{data_dir::DataDir, services::Services};
 use ::driver::{Driver, Executors};
 use bus_nats::{NatsOutcomes, NatsQueue};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use vitals::ReadyChecks;
 
 /// Starts one.
 pub(crate) async fn driver(options: FleetOptions) -> anyhow::Result<Running> {
@@ -28,8 +30,12 @@ pub(crate) async fn driver(options: FleetOptions) -> anyhow::Result<Running> {
 
     let stop = CancellationToken::new();
     let mut services = Services::new(stop.clone());
-    services.spawn("driver", driver.run(stop));
+    services.spawn("driver", driver.run(stop.clone()));
+    let metrics = health::metrics("driver");
+    health::watch_events(&metrics, &database);
+    let ready = health::with_store(health::with_bus(ReadyChecks::default().until(stop), &bus), &database);
+    let health = Health::start(&options.bus, ready, metrics).await?;
     let running =
-        Running { role: "driver", address: None, data_dir, services, store: Some(database.store), bus };
+        Running { role: "driver", data_dir, services, health, store: Some(database.store), bus };
     running.announced()
 }

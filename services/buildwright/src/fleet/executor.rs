@@ -1,6 +1,10 @@
 //! The executor: it knows the bus and the artifact store, and has no way to the event store.
 
-use super::{BusOptions, Running, connections};
+use super::{
+    BusOptions, Running,
+    connections::{self, exchange},
+    health::{self, Health},
+};
 use crate::{
     adapters::{SystemClock, UlidIds},
     data_dir::DataDir,
@@ -12,6 +16,7 @@ use bus_nats::{NatsOutcomes, NatsOutputLog, NatsQueue, OutputBounds};
 use ports::{Clock, ExecutorName, Ids as _};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use vitals::ReadyChecks;
 
 /// How to start one.
 pub(crate) struct ExecutorOptions {
@@ -45,6 +50,7 @@ pub(crate) async fn executor(options: ExecutorOptions) -> anyhow::Result<Running
         output: Arc::new(NatsOutputLog::new(&bus, OutputBounds::default())),
         clock,
         repositories: hands::repositories(&options.config, &data_dir).await?,
+        sharing: exchange(artifacts.clone(), &data_dir),
     })
     .await?;
     let executor = Executor {
@@ -57,9 +63,10 @@ pub(crate) async fn executor(options: ExecutorOptions) -> anyhow::Result<Running
 
     let stop = CancellationToken::new();
     let mut services = Services::new(stop.clone());
-    services.spawn("executor", executor.run(stop));
-    let running = Running { role: "executor", address: None, data_dir, services, store: None, bus };
-    running.announced()
+    services.spawn("executor", executor.run(stop.clone()));
+    let ready = health::with_bus(ReadyChecks::default().until(stop), &bus);
+    let health = Health::start(&options, ready, health::metrics("executor")).await?;
+    Running { role: "executor", data_dir, services, health, store: None, bus }.announced()
 }
 
 /// Where it runs, and what no process had before.

@@ -3,6 +3,7 @@
 use super::{
     FleetOptions, Running,
     connections::{self, Database},
+    health::{self, Health},
 };
 use crate::{data_dir::DataDir, services::Services};
 use bus_nats::EventFeed;
@@ -10,6 +11,7 @@ use ports::{Position, ReadModels};
 use projector::Projector;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use vitals::ReadyChecks;
 
 /// Starts one. Several may run: each event is folded once, and fed once.
 pub(crate) async fn projector(options: FleetOptions) -> anyhow::Result<Running> {
@@ -23,9 +25,13 @@ pub(crate) async fn projector(options: FleetOptions) -> anyhow::Result<Running> 
     let stop = CancellationToken::new();
     let mut services = Services::new(stop.clone());
     services.spawn("projector", projector.run(stop.clone()));
-    let events = Arc::clone(&database.events);
-    services.spawn("event feed", async move { feed.run(events, Position(0), stop).await });
+    let (events, stopping) = (Arc::clone(&database.events), stop.clone());
+    services.spawn("event feed", async move { feed.run(events, Position(0), stopping).await });
+    let metrics = health::metrics("projector");
+    health::watch_events(&metrics, &database);
+    let ready = health::with_store(health::with_bus(ReadyChecks::default().until(stop), &bus), &database);
+    let health = Health::start(&options.bus, ready, metrics).await?;
     let running =
-        Running { role: "projector", address: None, data_dir, services, store: Some(database.store), bus };
+        Running { role: "projector", data_dir, services, health, store: Some(database.store), bus };
     running.announced()
 }

@@ -1,5 +1,6 @@
 //! A role from its start to its end.
 
+use super::health::Health;
 use crate::{data_dir::DataDir, services::Services};
 use bus_nats::NatsBus;
 use std::net::SocketAddr;
@@ -8,9 +9,9 @@ use store_postgres::PostgresStore;
 /// A running role.
 pub(crate) struct Running {
     pub(super) role: &'static str,
-    pub(super) address: Option<SocketAddr>,
     pub(super) data_dir: DataDir,
     pub(super) services: Services,
+    pub(super) health: Health,
     pub(super) store: Option<PostgresStore>,
     pub(super) bus: NatsBus,
 }
@@ -18,13 +19,13 @@ pub(crate) struct Running {
 impl Running {
     /// Says that it runs, to whoever looks into the data directory.
     pub(super) fn announced(self) -> anyhow::Result<Self> {
-        self.data_dir.announce(self.role, self.address)?;
+        self.data_dir.announce(self.role, self.address())?;
         Ok(self)
     }
 
     /// Where it listens, if it does.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.address
+        self.health.address
     }
 
     /// Returns when a service ended though nobody asked it to: a defect.
@@ -48,5 +49,6 @@ impl Running {
         if let Some(store) = &self.store {
             store.close().await;
         }
+        self.health.services.stop().await;
     }
 }
