@@ -13,6 +13,7 @@
 //! | `outcomes` | reports and their confirmation; what nobody could do becomes a failure |
 //! | `output` | lines of output, numbered by whoever writes them |
 //! | `artifacts` | bundles, in the form of the NATS object store |
+//! | `roster` | which executors there are, as they say |
 //! | `events` | every committed event, for consumers outside |
 //!
 //! Nothing here is the truth. JetStream may lose what it acknowledged when a machine loses power (it flushes
@@ -32,6 +33,7 @@ mod outcomes;
 mod output;
 mod pull;
 mod queue;
+mod roster;
 mod subjects;
 mod topology;
 
@@ -42,3 +44,4 @@ pub use options::{NatsOptions, Tls};
 pub use outcomes::NatsOutcomes;
 pub use output::{NatsOutputLog, OutputBounds};
 pub use queue::{Backlog, NatsQueue};
+pub use roster::{NatsRoster, RosterBounds};
