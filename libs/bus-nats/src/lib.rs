@@ -14,6 +14,7 @@
 //! | `output` | lines of output, numbered by whoever writes them |
 //! | `artifacts` | bundles, in the form of the NATS object store |
 //! | `removal` | all of it removed again |
+//! | `roster` | which executors there are, as they say |
 //! | `events` | every committed event, for consumers outside |
 //!
 //! Nothing here is the truth. JetStream may lose what it acknowledged when a machine loses power (it flushes
@@ -34,6 +35,7 @@ mod output;
 mod pull;
 mod queue;
 mod removal;
+mod roster;
 mod subjects;
 mod topology;
 
@@ -44,3 +46,4 @@ pub use options::{NatsOptions, Tls};
 pub use outcomes::NatsOutcomes;
 pub use output::{NatsOutputLog, OutputBounds};
 pub use queue::{Backlog, NatsQueue};
+pub use roster::{NatsRoster, RosterBounds};

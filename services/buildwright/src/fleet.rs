@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `connections` | the store and the bus, waited for at the start |
 //! | `api` `driver` `projector` `executor` | what each role is made of |
+//! | `health` | what it tells those who operate it |
 //! | `artifacts` | which artifact store a URL names |
 //! | `running` | a role from its start to its end |
 
@@ -12,6 +13,7 @@ mod artifacts;
 mod connections;
 mod driver;
 mod executor;
+mod health;
 mod projector;
 mod running;
 

@@ -28,8 +28,6 @@ impl Takers {
     pub(super) async fn next(&self, closed: &CancellationToken) -> Result<Claim, BusError> {
         let (give, given) = oneshot::channel();
         self.waiting().push_back(give);
-        // Also when this is dropped: fewer are wanted then.
-        let _goes = Told(&self.came);
         self.came.notify_one();
         tokio::select! {
             biased;
@@ -55,15 +53,6 @@ impl Takers {
     }
 }
 
-/// Tells at its end.
-struct Told<'a>(&'a Notify);
-
-impl Drop for Told<'_> {
-    fn drop(&mut self) {
-        self.0.notify_one();
-    }
-}
-
 pub(super) async fn run(bus: NatsBus, takers: Arc<Takers>, held: Arc<Held>) {
     let (find, found) = mpsc::unbounded_channel();
     if !bus.options.labels.is_empty() {
@@ -72,6 +61,7 @@ pub(super) async fn run(bus: NatsBus, takers: Arc<Takers>, held: Arc<Held>) {
     let Ok(mut slots) = Slots::open(&bus, found).await else { return };
     loop {
         let came = takers.came.notified();
+        // With no taker left, what was asked for may still come, and is put back.
         let wanted = takers.count();
         tokio::select! {
             biased;

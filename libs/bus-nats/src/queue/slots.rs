@@ -1,10 +1,13 @@
-//! Free slots, and at which lane each of them waits: the server never owes us more orders than there are slots,
-//! since one that comes in vain has been given out for nothing.
+//! Free slots, and at which lane each of them waits: the server is never asked for more orders than there are
+//! slots.
 //!
 //! With one lane, all wait there for as long as it takes. With several, a slot that waits at one lane is not
 //! free for the others, so each request ends after a while and the slots are shared out anew: one to every lane
 //! in turn, the rest to where more orders are known to wait. While they do somewhere, the other lanes are only
 //! glanced at, now and then.
+//!
+//! A request is never called off, not even when fewer slots are free than when it was made: an order that is on
+//! its way at that moment would be nobody's until its time is over. It comes here, and is put back.
 
 mod sharing;
 
@@ -29,9 +32,9 @@ use tokio::{
 const EXPIRES: Duration = Duration::from_secs(30);
 /// How long it may be silent after a request should have ended.
 const SILENCE: Duration = Duration::from_secs(5);
-/// How long more may be asked for than is wanted: whoever stopped waiting often waits again at once.
-const SURPLUS: Duration = Duration::from_millis(100);
-/// How long what was on its way here when we left may take.
+/// How long what was given back at the end may take to come once more.
+const CLOSING: Duration = Duration::from_millis(200);
+/// How long what is on its way here may take after that.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 /// How long to wait after the server refused.
 const REFUSED: Duration = Duration::from_millis(100);
@@ -40,54 +43,41 @@ pub(super) struct Slots {
     bus: NatsBus,
     inbox: Subject,
     messages: Subscriber,
-    /// Where we do not listen any more, but for what was on its way.
-    left: Option<Left>,
     link: watch::Receiver<Link>,
     /// In which epoch the server was asked.
     epoch: u64,
     sharing: Sharing,
     /// Lanes that may be new.
     found: mpsc::UnboundedReceiver<Lane>,
-    surplus_since: Option<Instant>,
-}
-
-struct Left {
-    messages: Subscriber,
-    told: bool,
-    until: Instant,
 }
 
 impl Slots {
     pub(super) async fn open(bus: &NatsBus, found: mpsc::UnboundedReceiver<Lane>) -> Result<Self, BusError> {
-        let (inbox, messages) = listen(bus).await?;
+        let inbox = bus.client.new_inbox();
+        let messages = bus.client.subscribe(format!("{inbox}.*")).await.map_err(|_| BusError::Closed)?;
+        let options = &bus.options;
+        let sharing = Sharing::new(if options.labels.is_empty() { None } else { Some(options.lane_turn) });
         Ok(Self {
             bus: bus.clone(),
-            inbox,
+            inbox: inbox.into(),
             messages,
-            left: None,
             link: bus.link(),
             epoch: 0,
-            sharing: Sharing::new(bus.options.lane_turn),
+            sharing,
             found,
-            surplus_since: None,
         })
     }
 
-    /// The next order, when `wanted` are. Can be dropped at any time; what was asked for then may still come for
-    /// a moment, also when nothing is wanted any more.
+    /// The next order, when `wanted` are. Can be dropped at any time; what was asked for then may still come, also
+    /// when nothing is wanted any more.
     pub(super) async fn next(&mut self, wanted: usize) -> Result<Message, BusError> {
         loop {
-            if self.bus.connected().await?.epoch != self.epoch {
-                self.leave().await?;
-                self.epoch = self.link.borrow_and_update().epoch;
+            let link = self.bus.connected().await?;
+            if link.epoch != self.epoch {
+                self.sharing.owe_nothing();
+                self.epoch = link.epoch;
             }
-            if let Some(message) = self.on_its_way().await {
-                return Ok(message);
-            }
-            let surplus = self.surplus(wanted);
-            if surplus.is_none() {
-                self.ask(wanted).await?;
-            }
+            self.ask(wanted).await?;
             let overdue = self.sharing.overdue();
             let heard = tokio::select! {
                 biased;
@@ -95,13 +85,7 @@ impl Slots {
                 message = self.messages.next() => message.ok_or(BusError::Closed)?,
                 _ = self.link.changed() => continue,
                 Some(lane) = self.found.recv() => {
-                    if self.sharing.add(lane) && self.sharing.asked() > 0 {
-                        self.leave().await?;
-                    }
-                    continue;
-                }
-                () = sleep_until(surplus.unwrap_or_else(Instant::now)), if surplus.is_some() => {
-                    self.leave().await?;
+                    self.sharing.add(lane);
                     continue;
                 }
                 () = sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => {
@@ -116,63 +100,29 @@ impl Slots {
     }
 
     /// Asks for nothing any more. What was on its way here comes back.
+    ///
+    /// What we give back ourselves may come here once more, as long as the server owes us something. So it is
+    /// waited for a moment before the server learns that we are gone.
     pub(super) async fn close(mut self) -> Vec<Message> {
+        self.bus.all_said().await;
+        self.bus.round_trip().await;
         let mut came = Vec::new();
+        let moment = Instant::now() + CLOSING;
+        while self.sharing.asked() > 0
+            && self.bus.is_connected()
+            && let Ok(Some(message)) = timeout_at(moment, self.messages.next()).await
+        {
+            came.extend(self.note(message).await);
+        }
         if self.bus.is_connected() && self.messages.drain().await.is_ok() {
             let until = Instant::now() + ON_ITS_WAY;
-            for messages in self.left.iter_mut().map(|left| &mut left.messages).chain([&mut self.messages]) {
-                while let Ok(Some(message)) = timeout_at(until, messages.next()).await {
-                    if let Heard::Message(message) = hear(message) {
-                        came.push(message);
-                    }
+            while let Ok(Some(message)) = timeout_at(until, self.messages.next()).await {
+                if let Heard::Message(message) = hear(message) {
+                    came.push(message);
                 }
             }
         }
         came
-    }
-
-    /// Until when more may be asked for than is wanted, if more is.
-    fn surplus(&mut self, wanted: usize) -> Option<Instant> {
-        if self.sharing.asked() <= wanted {
-            self.surplus_since = None;
-            return None;
-        }
-        Some(*self.surplus_since.get_or_insert_with(Instant::now) + SURPLUS)
-    }
-
-    /// Listens elsewhere: whatever the server was asked for ends.
-    async fn leave(&mut self) -> Result<(), BusError> {
-        if self.left.is_some() {
-            return Ok(());
-        }
-        let (inbox, messages) = listen(&self.bus).await?;
-        let messages = std::mem::replace(&mut self.messages, messages);
-        self.inbox = inbox;
-        self.left = Some(Left { messages, told: false, until: Instant::now() + ON_ITS_WAY });
-        Ok(())
-    }
-
-    /// What was on its way when we left; after it, the server owes nothing.
-    async fn on_its_way(&mut self) -> Option<Message> {
-        while let Some(left) = &mut self.left {
-            if !left.told {
-                let _ = left.messages.drain().await;
-                left.told = true;
-            }
-            match timeout_at(left.until, left.messages.next()).await {
-                Ok(Some(message)) => {
-                    if let Heard::Message(message) = hear(message) {
-                        return Some(message);
-                    }
-                }
-                Ok(None) | Err(_) => {
-                    self.left = None;
-                    self.surplus_since = None;
-                    self.sharing.owe_nothing();
-                }
-            }
-        }
-        None
     }
 
     async fn ask(&mut self, wanted: usize) -> Result<(), BusError> {
@@ -221,13 +171,6 @@ impl Slots {
             tokio::time::sleep(REFUSED).await;
         }
     }
-}
-
-/// A new place to listen at: the name begins the subjects of answers.
-async fn listen(bus: &NatsBus) -> Result<(Subject, Subscriber), BusError> {
-    let inbox = bus.client.new_inbox();
-    let messages = bus.client.subscribe(format!("{inbox}.*")).await.map_err(|_| BusError::Closed)?;
-    Ok((inbox.into(), messages))
 }
 
 /// How many orders wait behind this one.

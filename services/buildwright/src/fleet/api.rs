@@ -2,21 +2,18 @@
 
 use super::{
     FleetOptions, Running,
-    connections::{self, Database},
+    connections::{self, Database, exchange},
+    health::{self, Health},
 };
-use crate::{
-    adapters::{GitResults, UlidIds},
-    data_dir::DataDir,
-    embedded::serve,
-    hands,
-    services::Services,
-};
+use crate::{adapters::UlidIds, data_dir::DataDir, embedded::serve, hands, services::Services};
 use ::api::App;
 use anyhow::Context as _;
-use bus_nats::{NatsOutputLog, OutputBounds};
+use bundles::GitResults;
+use bus_nats::{NatsOutputLog, NatsRoster, OutputBounds, RosterBounds};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use vitals::ReadyChecks;
 
 /// How to start one.
 pub(crate) struct ApiOptions {
@@ -38,13 +35,16 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
         .with_context(|| format!("cannot listen on {listen}; is another server there?"))?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
+    let artifacts = connections::artifacts(&fleet.bus, &bus);
+    let metrics = health::metrics("api");
+    health::watch_events(&metrics, &database);
     let app = App {
         builds: Arc::clone(&database.builds),
         store: Arc::clone(&database.events),
         read_models: Arc::new(database.store.clone()),
         output: Arc::new(NatsOutputLog::new(&bus, OutputBounds::default())),
         results: Arc::new(GitResults::new(repositories, exchange(artifacts, &data_dir))),
-        roster: Arc::new(NatsRoster::new(&bus)),
+        roster: Arc::new(NatsRoster::new(&bus, RosterBounds::default())),
         clock: Arc::clone(&database.clock),
         ids: Arc::new(UlidIds::default()),
         settings: Arc::new(fleet.bus.config.api),
@@ -55,7 +55,6 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
 
     let mut services = Services::new(stop.clone());
     services.spawn("api", serve(listener, app, stop));
-    let running =
-        Running { role: "api", address: Some(address), data_dir, services, store: Some(database.store), bus };
-    running.announced()
+    let health = Health::of_api(address);
+    Running { role: "api", data_dir, services, health, store: Some(database.store), bus }.announced()
 }

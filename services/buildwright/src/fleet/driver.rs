@@ -35,7 +35,6 @@ pub(crate) async fn driver(options: FleetOptions) -> anyhow::Result<Running> {
     health::watch_events(&metrics, &database);
     let ready = health::with_store(health::with_bus(ReadyChecks::default().until(stop), &bus), &database);
     let health = Health::start(&options.bus, ready, metrics).await?;
-    let running =
-        Running { role: "driver", data_dir, services, health, store: Some(database.store), bus };
+    let running = Running { role: "driver", data_dir, services, health, store: Some(database.store), bus };
     running.announced()
 }

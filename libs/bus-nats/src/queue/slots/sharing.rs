@@ -4,13 +4,17 @@ use crate::lane::Lane;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// The shortest turn.
+const SHORTEST: Duration = Duration::from_millis(10);
+
 /// The lanes, and what the server owes us of each.
 pub(super) struct Sharing {
     /// The first is the lane of orders that ask for nothing.
     lanes: Vec<Place>,
     /// Whose turn it is.
     next: usize,
-    turn: Duration,
+    /// How long a slot waits at a lane, where there may be several.
+    turn: Option<Duration>,
 }
 
 struct Place {
@@ -44,17 +48,16 @@ pub(super) enum Manner {
 }
 
 impl Sharing {
-    pub(super) fn new(turn: Duration) -> Self {
-        Self { lanes: vec![Place::of(Lane::default())], next: 0, turn: turn.max(Duration::from_millis(10)) }
+    pub(super) fn new(turn: Option<Duration>) -> Self {
+        let turn = turn.map(|turn| turn.max(SHORTEST));
+        Self { lanes: vec![Place::of(Lane::default())], next: 0, turn }
     }
 
-    /// Adds a lane; returns whether it is new.
-    pub(super) fn add(&mut self, lane: Lane) -> bool {
-        let new = self.lanes.iter().all(|place| place.lane != lane);
-        if new {
+    /// Adds a lane unless it is known.
+    pub(super) fn add(&mut self, lane: Lane) {
+        if self.lanes.iter().all(|place| place.lane != lane) {
             self.lanes.push(Place::of(lane));
         }
-        new
     }
 
     /// How many orders the server owes us.
@@ -71,14 +74,15 @@ impl Sharing {
     pub(super) fn share(&mut self, wanted: usize, now: Instant) -> Vec<Ask> {
         let asked = self.asked();
         let free = wanted.saturating_sub(asked);
-        if let [only] = self.lanes.as_slice() {
+        let Some(turn) = self.turn else {
             // In halves, so that not every order that comes costs a request.
             let worth_it = free > 0 && asked <= wanted / 2;
-            return worth_it.then(|| only.ask(free, Manner::Long)).into_iter().collect();
-        }
+            let only = self.lanes.first().filter(|_| worth_it);
+            return only.map(|only| only.ask(free, Manner::Long)).into_iter().collect();
+        };
         let busy = self.lanes.iter().any(|place| place.more);
         let count = self.lanes.len();
-        let turn = if wanted < count { self.turn / u32::try_from(count).unwrap_or(1) } else { self.turn };
+        let turn = if wanted < count { turn / u32::try_from(count).unwrap_or(1) } else { turn };
         let (mut left, mut asks) = (free, Vec::new());
         for number in (self.next..self.next + count).map(|number| number % count) {
             let place = &self.lanes[number];
@@ -128,11 +132,11 @@ impl Sharing {
 
     /// The server owes so many fewer, or nothing any more: there are none.
     pub(super) fn less(&mut self, lane: &str, less: Option<usize>, now: Instant) {
-        let quiet_until = now + self.turn;
+        let quiet_until = self.turn.map(|turn| now + turn);
         if let Some(place) = self.place(lane) {
             place.asked = less.map_or(0, |less| place.asked.saturating_sub(less));
             place.more = false;
-            place.quiet_until = Some(quiet_until);
+            place.quiet_until = quiet_until;
         }
     }
 
@@ -175,5 +179,99 @@ impl Place {
 
     fn ask(&self, count: usize, manner: Manner) -> Ask {
         Ask { lane: self.lane.clone(), count, manner }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TURN: Duration = Duration::from_millis(100);
+
+    fn gpu() -> Lane {
+        Lane::of(&["gpu".parse().unwrap()])
+    }
+
+    fn of_two_lanes() -> Sharing {
+        let mut sharing = Sharing::new(Some(TURN));
+        sharing.add(gpu());
+        sharing
+    }
+
+    /// Asks, and says for how many of which lane.
+    fn ask(sharing: &mut Sharing, wanted: usize, now: Instant) -> Vec<(String, usize, Manner)> {
+        let asks = sharing.share(wanted, now);
+        asks.iter().for_each(|ask| sharing.asked_for(ask, now + TURN));
+        assert!(sharing.asked() <= wanted, "more is asked for than there is room for");
+        asks.into_iter().map(|ask| (ask.lane.to_string(), ask.count, ask.manner)).collect()
+    }
+
+    #[test]
+    fn without_labels_all_slots_wait_at_the_one_lane_for_long() {
+        let (mut sharing, now) = (Sharing::new(None), Instant::now());
+        assert_eq!(ask(&mut sharing, 8, now), [("_".to_owned(), 8, Manner::Long)]);
+        for _ in 0..3 {
+            sharing.came("_", true);
+            assert_eq!(ask(&mut sharing, 8, now), []);
+        }
+        sharing.came("_", true);
+        assert_eq!(ask(&mut sharing, 8, now), [("_".to_owned(), 4, Manner::Long)]);
+    }
+
+    #[test]
+    fn every_lane_has_a_slot_and_the_first_has_the_rest() {
+        let (mut sharing, now) = (of_two_lanes(), Instant::now());
+        let turn = Manner::Turn(TURN);
+        let expected = [("_".to_owned(), 1, turn), ("gpu".to_owned(), 1, turn), ("_".to_owned(), 2, turn)];
+        assert_eq!(ask(&mut sharing, 4, now), expected);
+        assert_eq!(ask(&mut sharing, 4, now), []);
+    }
+
+    #[test]
+    fn a_single_slot_waits_at_every_lane_in_turn() {
+        let (mut sharing, now) = (of_two_lanes(), Instant::now());
+        for lane in ["_", "gpu", "_", "gpu"] {
+            assert_eq!(ask(&mut sharing, 1, now), [(lane.to_owned(), 1, Manner::Turn(TURN / 2))]);
+            sharing.less(lane, Some(1), now);
+        }
+    }
+
+    #[test]
+    fn while_orders_wait_at_one_lane_the_other_is_glanced_at_now_and_then() {
+        let (mut sharing, mut now) = (of_two_lanes(), Instant::now());
+        ask(&mut sharing, 1, now);
+        sharing.came("_", true);
+        assert_eq!(ask(&mut sharing, 1, now), [("gpu".to_owned(), 1, Manner::Glance)]);
+        sharing.less("gpu", Some(1), now);
+        for _ in 0..5 {
+            assert_eq!(ask(&mut sharing, 1, now)[0].0, "_");
+            sharing.came("_", true);
+        }
+        now += TURN;
+        assert_eq!(ask(&mut sharing, 1, now), [("gpu".to_owned(), 1, Manner::Glance)]);
+    }
+
+    #[test]
+    fn slots_go_to_where_orders_wait() {
+        let (mut sharing, now) = (of_two_lanes(), Instant::now());
+        ask(&mut sharing, 4, now);
+        sharing.came("gpu", true);
+        sharing.less("_", None, now);
+        let asks = ask(&mut sharing, 4, now);
+        assert_eq!(asks.iter().map(|(_, count, _)| count).sum::<usize>(), 4);
+        assert!(asks.iter().all(|(lane, ..)| lane == "gpu"), "{asks:?}");
+    }
+
+    #[test]
+    fn a_lane_that_is_gone_is_forgotten_and_the_first_is_not() {
+        let (mut sharing, now) = (of_two_lanes(), Instant::now());
+        ask(&mut sharing, 4, now);
+        assert!(!sharing.refused(Some("gpu"), now));
+        assert!(sharing.refused(Some("_"), now));
+        assert_eq!(sharing.asked(), 0);
+        assert!(ask(&mut sharing, 4, now).iter().all(|(lane, ..)| lane == "_"));
+        // Silence is a refusal too.
+        assert!(!sharing.refused(None, now));
+        assert!(sharing.refused(None, now + TURN));
     }
 }
