@@ -91,8 +91,8 @@ async fn a_part_that_is_away_is_named_without_its_reason_until_it_is_back() {
 async fn a_part_that_says_nothing_is_not_ready() {
     let checks = ReadyChecks::default()
         .with_patience(Duration::from_millis(10))
-        .with("store", || std::future::pending())
-        .with("bus", || std::future::pending());
+        .with("store", std::future::pending)
+        .with("bus", std::future::pending);
     let role = Role::start(checks).await;
     assert_eq!(role.not_ready().await["detail"], "not ready: store, bus");
 }
