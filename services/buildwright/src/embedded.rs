@@ -13,13 +13,13 @@ use crate::adapters::{GitResults, SystemClock, UlidIds};
 use crate::config::Config;
 use anyhow::Context as _;
 use api::App;
-use bus_local::{FileOutputLog, LocalOutcomes, LocalQueue};
+use bus_local::{FileOutputLog, LocalOutcomes, LocalQueue, LocalRoster};
 use commands::{Builds, Writers};
 use driver::{Driver, Executors};
-use executor::{Executor, Worker};
-use ports::{Clock, EventStore, ExecutorName, Ids, OutcomeBus, ReadModels, TaskQueue};
+use executor::{BreakerSettings, Executor, Identity, Reporting, Settings, Signals, Worker};
+use ports::{Clock, EventStore, ExecutorName, Ids, OutcomeBus, ReadModels, Roster, TaskQueue};
 use projector::Projector;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use store_sqlite::{SqliteOptions, SqliteStore};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,9 @@ const QUEUE: usize = 100_000;
 
 /// How many builds are kept folded in memory.
 const CACHED_BUILDS: usize = 512;
+
+/// After so long a silence an executor is taken off the list: three of its announcements were missed.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// How to start.
 #[derive(Debug, Clone)]
@@ -64,6 +67,7 @@ pub(crate) struct Parts {
     pub(crate) read_models: Arc<dyn ReadModels>,
     pub(crate) queue: Arc<dyn TaskQueue>,
     pub(crate) outcomes: Arc<dyn OutcomeBus>,
+    pub(crate) roster: Arc<dyn Roster>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
 }
@@ -94,13 +98,14 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         stop: stop.clone(),
     };
     let projector = Projector::new(Arc::clone(&parts.store), Arc::clone(&parts.read_models));
-    let (driver, executor) = (parts.driver(), parts.executor(options.slots, worker));
+    let (driver, executor) =
+        (parts.driver(), parts.executor(u32::try_from(options.slots).unwrap_or(u32::MAX), worker));
 
     let mut services = JoinSet::new();
     let token = || stop.clone();
     services.spawn(named("projector", projector.run(token())));
     services.spawn(named("driver", driver.run(token())));
-    services.spawn(named("executor", executor.run(token())));
+    services.spawn(named("executor", executor.run(Signals::only_stop(token()))));
     services.spawn(named("api", serve(listener, app, token())));
     data_dir.announce(address)?;
     Ok(Embedded { address, data_dir, store, parts, stop, services })
@@ -136,6 +141,7 @@ impl Parts {
             read_models: Arc::new(store.clone()),
             queue: Arc::new(LocalQueue::new(QUEUE)),
             outcomes: Arc::new(LocalOutcomes::new()),
+            roster: Arc::new(LocalRoster::new(SILENCE)),
             clock,
             ids: Arc::new(UlidIds::default()),
         }
@@ -153,13 +159,26 @@ impl Parts {
         }
     }
 
-    fn executor(&self, slots: usize, worker: Arc<dyn Worker>) -> Executor {
+    /// Reports go straight to the driver beside it, which ends with it; without a fleet to go elsewhere, nothing
+    /// is gained by letting work wait for the model.
+    fn executor(&self, slots: u32, worker: Arc<dyn Worker>) -> Executor {
         Executor {
-            name: executor_name(self.ids.as_ref()),
-            slots,
+            identity: Identity {
+                name: executor_name(self.ids.as_ref()),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pool: Default::default(),
+                labels: Vec::new(),
+            },
+            settings: Settings {
+                slots,
+                breaker: BreakerSettings { threshold: None, ..BreakerSettings::default() },
+                ..Settings::default()
+            },
             queue: Arc::clone(&self.queue),
-            outcomes: Arc::clone(&self.outcomes),
+            reporting: Reporting::Direct(Arc::clone(&self.outcomes)),
+            roster: Arc::clone(&self.roster),
             worker,
+            clock: Arc::clone(&self.clock),
         }
     }
 }
