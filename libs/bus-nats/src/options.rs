@@ -36,11 +36,12 @@ pub struct NatsOptions {
     pub sweep_every: Duration,
     /// How long output is kept.
     pub output_age: Duration,
-    /// Most bytes of output, of all builds together; the oldest goes first.
+    /// Most bytes of output, of all builds together; the oldest goes first. The server must have room for all of
+    /// it from the beginning, or refuses the stream.
     pub output_bytes: u64,
     /// How long events are kept for consumers outside.
     pub events_age: Duration,
-    /// Most bytes of events for consumers outside; the oldest goes first.
+    /// Most bytes of events for consumers outside; the oldest goes first. Room is needed as for output.
     pub events_bytes: u64,
     /// How long artifacts are kept: longer than any build takes. Those of projects stay for ever.
     pub artifacts_age: Duration,
@@ -67,9 +68,9 @@ impl NatsOptions {
             request_timeout: Duration::from_secs(5),
             sweep_every: Duration::from_mins(1),
             output_age: 7 * DAY,
-            output_bytes: 8 << 30,
+            output_bytes: 2 << 30,
             events_age: 7 * DAY,
-            events_bytes: 4 << 30,
+            events_bytes: 1 << 30,
             artifacts_age: 30 * DAY,
         }
     }
