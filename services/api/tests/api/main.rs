@@ -4,8 +4,11 @@
 mod builds;
 mod document;
 mod edge;
+mod executors;
+mod figures;
 mod follow;
 mod list;
+mod outages;
 mod results;
 mod submit;
 mod support;
