@@ -96,19 +96,13 @@ async fn after_the_cool_down_one_attempt_decides() {
     fleet.listed(|list| list[0].breaker == BreakerState::HalfOpen).await;
     assert_eq!((fleet.queue.waiting(), it.worker.begun()), (2, 3));
     it.worker.let_go.add_permits(1);
-    it.worker.wait_until_at_work(0).await;
     // then the next one is, and its success lets all the others begin.
-    it.worker.wait_until_at_work(1).await;
+    it.worker.wait_until_begun(4).await;
     assert_eq!((fleet.queue.waiting(), it.worker.begun()), (1, 4));
     it.worker.fail(None);
     it.worker.let_go.add_permits(1);
     fleet.listed(|list| list[0].breaker == BreakerState::Closed).await;
-    soon(async {
-        while it.worker.begun() < 5 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    it.worker.wait_until_begun(5).await;
     it.stop().await;
 }
 
