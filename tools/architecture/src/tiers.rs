@@ -19,6 +19,7 @@ const CRATES: &[(&str, Tier)] = &[
     ("buildwright-store-postgres", Tier::Store),
     ("buildwright-bus-local", Tier::Bus),
     ("buildwright-bus-nats", Tier::Bus),
+    ("buildwright-artifacts", Tier::Bus),
     ("buildwright-supervisor", Tier::Supervisor),
     ("buildwright-claude-cli", Tier::Outside),
     ("buildwright-workspace", Tier::Outside),

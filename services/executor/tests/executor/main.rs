@@ -12,6 +12,7 @@ mod artifacts;
 mod orders;
 mod scene;
 
+mod fleet;
 mod merging;
 mod output;
 mod planning;
