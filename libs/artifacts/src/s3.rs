@@ -19,6 +19,9 @@ use crate::place::S3Place;
 /// What begins the keys of content that is not yet an artifact. No artifact's key holds such a character.
 const UNFINISHED: &str = "~unfinished";
 
+/// How often storing is tried while others try the same and nobody succeeds.
+const CONFLICTS: usize = 5;
+
 /// How a bucket is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct S3Options {
@@ -91,6 +94,14 @@ impl S3Artifacts {
         key.split('/').fold(self.prefix.clone(), Path::join)
     }
 
+    async fn is_there(&self, path: &Path) -> Result<bool, ArtifactError> {
+        match self.bucket.head(path).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
     /// Up to a part of a file.
     async fn next_part(&self, file: &mut File) -> io::Result<bytes::Bytes> {
         let mut part = BytesMut::new();
@@ -145,17 +156,23 @@ impl S3Artifacts {
 #[async_trait]
 impl ArtifactStore for S3Artifacts {
     async fn put(&self, key: &ArtifactKey, from: &FilePath) -> Result<bool, ArtifactError> {
-        let mut file = File::open(from).await?;
         let to = self.path(key.as_str());
-        let first = self.next_part(&mut file).await?;
-        if first.len() < self.options.part_bytes {
-            return was_first(self.bucket.put_opts(&to, first.into(), PutMode::Create.into()).await);
+        for _ in 0..CONFLICTS {
+            let mut file = File::open(from).await?;
+            let first = self.next_part(&mut file).await?;
+            let stored = if first.len() < self.options.part_bytes {
+                was_first(self.bucket.put_opts(&to, first.into(), PutMode::Create.into()).await)?
+            } else if self.is_there(&to).await? {
+                false
+            } else {
+                self.put_in_parts(&to, first, &mut file).await?
+            };
+            // A server also refuses for the sake of another's attempt, and that one may yet fail.
+            if stored || self.is_there(&to).await? {
+                return Ok(stored);
+            }
         }
-        match self.bucket.head(&to).await {
-            Ok(_) => Ok(false),
-            Err(Error::NotFound { .. }) => self.put_in_parts(&to, first, &mut file).await,
-            Err(error) => Err(unavailable(error)),
-        }
+        Err(ArtifactError::Unavailable("others kept trying to store the same artifact".into()))
     }
 
     async fn get(&self, key: &ArtifactKey, to: &FilePath) -> Result<(), ArtifactError> {
