@@ -15,6 +15,7 @@ mod scene;
 
 mod ending;
 mod leases;
+mod fleet;
 mod merging;
 mod output;
 mod planning;
