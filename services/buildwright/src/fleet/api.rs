@@ -35,7 +35,7 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
         .with_context(|| format!("cannot listen on {listen}; is another server there?"))?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
-    let artifacts = connections::artifacts(&fleet.bus, &bus);
+    let artifacts = connections::artifacts(&fleet.bus, &bus)?;
     let metrics = health::metrics("api");
     health::watch_events(&metrics, &database);
     let app = App {

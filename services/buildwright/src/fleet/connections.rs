@@ -91,6 +91,6 @@ pub(super) fn output_bounds(config: &Config) -> OutputBounds {
 }
 
 /// The artifact store.
-pub(super) fn artifacts(options: &BusOptions, bus: &NatsBus) -> Arc<dyn ArtifactStore> {
+pub(super) fn artifacts(options: &BusOptions, bus: &NatsBus) -> anyhow::Result<Arc<dyn ArtifactStore>> {
     options.artifacts.open(bus)
 }

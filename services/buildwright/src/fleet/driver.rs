@@ -18,7 +18,7 @@ pub(crate) async fn driver(options: FleetOptions) -> anyhow::Result<Running> {
     let data_dir = DataDir::open(&options.bus.data_dir, &[])?;
     let database = Database::open(&options).await?;
     let bus = connections::bus(&options.bus, "driver").await?;
-    let artifacts = connections::artifacts(&options.bus, &bus);
+    let artifacts = connections::artifacts(&options.bus, &bus)?;
     let config = &options.bus.config;
     let election = LeadershipOptions::default();
     let leadership = PostgresLeadership::new(&options.database_url, &config.postgres, election, "driver")?;

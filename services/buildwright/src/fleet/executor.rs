@@ -35,7 +35,7 @@ pub(crate) async fn executor(options: ExecutorOptions, signals: Signals) -> anyh
     let ExecutorOptions { choice, labels, settings, bus: options } = options;
     let data_dir = DataDir::open(&options.data_dir, DataDir::OF_EXECUTOR)?;
     let bus = connections::bus(&options, "executor").await?;
-    let artifacts = connections::artifacts(&options, &bus);
+    let artifacts = connections::artifacts(&options, &bus)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let worker = hands::worker(Hands {
         choice: &choice,

@@ -14,8 +14,8 @@ mod orders;
 mod scene;
 
 mod ending;
-mod leases;
 mod fleet;
+mod leases;
 mod merging;
 mod output;
 mod planning;
