@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use ports::{BusError, Confirmation, OutcomeBus, OutcomeReport, Receipt, Received};
+use ports::{Answer, BusError, Confirmation, OutcomeBus, OutcomeReport, Receipt, Received};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -34,7 +34,7 @@ struct Reports {
 #[derive(Debug)]
 struct Waiting {
     report: OutcomeReport,
-    confirm: oneshot::Sender<()>,
+    confirm: oneshot::Sender<Answer>,
     /// Given up when the report is handed out; a report that comes back needs no room again.
     _room: Option<OwnedSemaphorePermit>,
 }
@@ -129,10 +129,10 @@ struct LocalReceipt {
 
 #[async_trait]
 impl Receipt for LocalReceipt {
-    async fn confirm(mut self: Box<Self>) {
+    async fn confirm(mut self: Box<Self>, answer: Answer) {
         if let Some(held) = self.held.take() {
             // Whoever reported may have gone, or never wanted to know.
-            let _ = held.confirm.send(());
+            let _ = held.confirm.send(answer);
         }
     }
 }

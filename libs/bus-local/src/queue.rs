@@ -3,7 +3,7 @@ use domain::{
     BuildId,
     build::{Attempt, Work},
 };
-use ports::{BusError, Lease, Offered, TaskQueue, WorkOrder};
+use ports::{BusError, Handout, Lease, Offered, TaskQueue, WorkOrder};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -38,7 +38,7 @@ enum Place {
 #[derive(Debug)]
 struct Waiting {
     order: WorkOrder,
-    was_taken_before: bool,
+    handout: Handout,
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +101,7 @@ impl Orders {
     fn add(&mut self, order: WorkOrder) {
         let place = Place::Waiting(self.next_key);
         self.places.entry(order.build).or_default().insert(Self::key(&order), place);
-        self.waiting.insert(self.next_key, Waiting { order, was_taken_before: false });
+        self.waiting.insert(self.next_key, Waiting { order, handout: Handout::First });
         self.next_key += 1;
     }
 
@@ -134,7 +134,7 @@ impl Orders {
         let first = self.waiting.first_key_value().map_or(self.next_key, |(key, _)| *key);
         let key = first - 1;
         self.places.entry(order.build).or_default().insert(Self::key(&order), Place::Waiting(key));
-        self.waiting.insert(key, Waiting { order, was_taken_before: true });
+        self.waiting.insert(key, Waiting { order, handout: Handout::Again });
     }
 
     fn forget(&mut self, build: BuildId) {
@@ -190,10 +190,10 @@ impl TaskQueue for LocalQueue {
                 if orders.closed {
                     return Err(BusError::Closed);
                 }
-                if let Some((Waiting { order, was_taken_before }, lease, revoked)) = orders.take() {
+                if let Some((Waiting { order, handout }, lease, revoked)) = orders.take() {
                     return Ok(Box::new(LocalLease {
                         order,
-                        was_taken_before,
+                        handout,
                         lease,
                         revoked,
                         settled: false,
@@ -220,7 +220,7 @@ impl TaskQueue for LocalQueue {
 
 struct LocalLease {
     order: WorkOrder,
-    was_taken_before: bool,
+    handout: Handout,
     lease: u64,
     revoked: CancellationToken,
     settled: bool,
@@ -242,8 +242,13 @@ impl Lease for LocalLease {
         false
     }
 
-    fn was_taken_before(&self) -> bool {
-        self.was_taken_before
+    fn handout(&self) -> Handout {
+        self.handout
+    }
+
+    /// Nobody else can be at it: then it is over.
+    async fn leave(self: Box<Self>) {
+        self.settle().await;
     }
 
     async fn settle(mut self: Box<Self>) {

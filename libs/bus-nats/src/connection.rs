@@ -16,7 +16,7 @@ use futures::StreamExt;
 use ports::BusError;
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex as StdMutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
@@ -57,6 +57,15 @@ pub(crate) struct Link {
     pub(crate) epoch: u64,
 }
 
+/// What lay in the stream of orders when the connection came up.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// For which time; 0 for none.
+    epoch: u64,
+    /// The number of the last message.
+    last: u64,
+}
+
 /// A connection to NATS. Clones are the same connection.
 #[derive(Clone)]
 pub struct NatsBus {
@@ -77,6 +86,8 @@ pub struct Inner {
     /// When the stream of orders was made, in nanoseconds: another time means another stream, whose sequence
     /// numbers mean other messages.
     incarnation: AtomicI64,
+    /// What lay in the stream of orders when the connection came up.
+    known: StdMutex<Known>,
     words: mpsc::UnboundedSender<Word>,
     /// What gives back messages that nobody will take any more.
     closing: TaskTracker,
@@ -127,6 +138,7 @@ impl NatsBus {
             link: linked,
             seen_to: Mutex::default(),
             incarnation: AtomicI64::new(0),
+            known: StdMutex::default(),
             words,
             closing: TaskTracker::new(),
             runtime: Handle::current(),
@@ -276,6 +288,13 @@ impl NatsBus {
         Ok(())
     }
 
+    /// Whether the server may not know any more that it gave out an order of our pool: it lay there when the
+    /// connection came up.
+    pub(crate) fn may_have_been_forgotten(&self, sequence: u64) -> bool {
+        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.epoch != self.link.borrow().epoch || sequence <= known.last
+    }
+
     pub(crate) fn incarnation(&self) -> i64 {
         self.incarnation.load(Ordering::Acquire)
     }
@@ -327,7 +346,12 @@ impl NatsBus {
             return true;
         }
         match Box::pin(topology::see_to(&self.jetstream, &self.options, update)).await {
-            Ok(made) => {
+            Ok(topology::Tasks { made, last }) => {
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                if known.epoch != epoch {
+                    *known = Known { epoch, last };
+                }
+                drop(known);
                 let before = self.incarnation.swap(made, Ordering::AcqRel);
                 if before != 0 && before != made {
                     tracing::warn!("JetStream lost its data: streams and consumers were made again");

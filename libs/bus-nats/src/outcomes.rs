@@ -23,8 +23,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use inbox::Inbox;
 use ports::{
-    ArtifactError, ArtifactStore, BusError, Confirmation, OutcomeBus, OutcomeReport, Receipt, Received,
-    WireError,
+    Answer, ArtifactError, ArtifactStore, BusError, Confirmation, OutcomeBus, OutcomeReport, Receipt,
+    Received, WireError,
 };
 use std::{
     collections::HashSet,
@@ -35,6 +35,8 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 /// Where whoever reported wants to hear that it is confirmed.
 const CONFIRM_TO: &str = "Buildwright-Confirm-To";
+/// What is said there of a report that changed nothing because it was refused.
+pub(super) const REFUSED: &[u8] = b"refused";
 /// How long to wait before trying again.
 const AGAIN: Duration = Duration::from_millis(200);
 /// How long a report that this driver cannot read waits before another may try.
@@ -232,14 +234,18 @@ impl Drop for NatsReceipt {
 
 #[async_trait]
 impl Receipt for NatsReceipt {
-    async fn confirm(mut self: Box<Self>) {
+    async fn confirm(mut self: Box<Self>, answer: Answer) {
         self.ended = true;
         if let Err(error) = self.bus.ask(&self.reply, "+ACK", self.bus.options.request_timeout).await {
             tracing::debug!(%error, "a confirmed report may come again");
         }
         if let Some(confirm_to) = self.confirm_to.take() {
             // If it does not arrive, the executor reports again.
-            let _ = self.bus.client.publish(confirm_to, Bytes::new()).await;
+            let said = match answer {
+                Answer::Accepted => Bytes::new(),
+                Answer::Refused => Bytes::from_static(REFUSED),
+            };
+            let _ = self.bus.client.publish(confirm_to, said).await;
         }
     }
 }

@@ -24,13 +24,20 @@ pub(crate) const REPORT_WAIT: Duration = Duration::from_secs(30);
 /// Pull requests that wait at one consumer: above the number of executors.
 const PULLS: i64 = 8_192;
 
-/// Makes what is not there. With `update`, also changes what other bounds were used for. Returns when the
-/// stream of our pool's orders was made, in nanoseconds.
+/// The stream of our pool's orders.
+pub(crate) struct Tasks {
+    /// When it was made, in nanoseconds.
+    pub(crate) made: i64,
+    /// The number of its last message.
+    pub(crate) last: u64,
+}
+
+/// Makes what is not there. With `update`, also changes what other bounds were used for.
 pub(crate) async fn see_to(
     jetstream: &Context,
     options: &NatsOptions,
     update: bool,
-) -> Result<i64, async_nats::Error> {
+) -> Result<Tasks, async_nats::Error> {
     for stream in streams(options) {
         see_to_stream(jetstream, stream, update).await?;
     }
@@ -41,7 +48,7 @@ pub(crate) async fn see_to(
     tasks.create_consumer(lane).await?;
     jetstream.create_consumer_on_stream(driver(), OUTCOMES).await?;
     jetstream.create_consumer_on_stream(poison(), ADVISORIES).await?;
-    Ok(made)
+    Ok(Tasks { made, last: tasks.cached_info().state.last_sequence })
 }
 
 /// Makes what orders of a pool's lane need.

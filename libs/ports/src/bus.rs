@@ -179,6 +179,19 @@ pub enum Offered {
     Duplicate,
 }
 
+/// How an order came to whoever took it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handout {
+    /// Nobody had it before.
+    First,
+    /// It was given out before. Whoever had it may have begun: the attempt must not begin again, it is
+    /// [`OutcomeReport::Lost`].
+    Again,
+    /// The bus was interrupted and may have forgotten that it was given out. The attempt may begin if the driver
+    /// says so: see [`Answer`].
+    Unknown,
+}
+
 /// An order that was taken and not yet settled. Dropping it unsettled gives it back, so that it is soon taken
 /// again. While it is held, the bus gives the order to nobody else; an executor that dies or is cut off loses
 /// it after a bounded time.
@@ -196,9 +209,17 @@ pub trait Lease: Send + Sync {
     /// process is noticed by this call itself, not only by a task that runs later.
     fn is_lost(&self) -> bool;
 
-    /// Whether the order was given out before this time. Whoever had it may have begun: the attempt must not
-    /// begin again, it is [`OutcomeReport::Lost`].
-    fn was_taken_before(&self) -> bool;
+    /// How the order came.
+    fn handout(&self) -> Handout;
+
+    /// Whether somebody had it before.
+    fn was_taken_before(&self) -> bool {
+        self.handout() == Handout::Again
+    }
+
+    /// Somebody else is at it: neither settles it nor gives it back. If nobody keeps it alive it comes again,
+    /// after the bounded time.
+    async fn leave(self: Box<Self>);
 
     /// The attempt is over and reported: forget the order. Should the bus not learn of it, the order comes
     /// again to somebody, and the driver refuses it.
@@ -239,7 +260,16 @@ pub trait TaskQueue: Send + Sync {
 pub trait Receipt: Send + Sync {
     /// What the report led to is in the event store, or it led to nothing. Should the bus not learn of it, the
     /// report comes again.
-    async fn confirm(self: Box<Self>);
+    async fn confirm(self: Box<Self>, answer: Answer);
+}
+
+/// What the driver says of a report that it will not need again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It is in the event store, or the build knew it already.
+    Accepted,
+    /// The build refused it: it was about an attempt that is over, or with another executor.
+    Refused,
 }
 
 /// A report as the driver gets it. Dropped unconfirmed, it comes again: to this driver or another.
@@ -259,12 +289,12 @@ impl fmt::Debug for Received {
 /// Lets whoever reported learn that the driver confirmed it: the end-to-end answer, for an executor that keeps
 /// its outcomes until then. May be ignored.
 #[derive(Debug)]
-pub struct Confirmation(oneshot::Receiver<()>);
+pub struct Confirmation(oneshot::Receiver<Answer>);
 
 impl Confirmation {
     /// A confirmation and what grants it.
     #[must_use]
-    pub fn pair() -> (oneshot::Sender<()>, Self) {
+    pub fn pair() -> (oneshot::Sender<Answer>, Self) {
         let (grant, granted) = oneshot::channel();
         (grant, Self(granted))
     }
@@ -272,7 +302,12 @@ impl Confirmation {
     /// Waits until the driver confirms; false if that cannot be learnt any more. Confirmations get lost when
     /// the bus is interrupted: wait with a bound, then report again.
     pub async fn granted(self) -> bool {
-        self.0.await.is_ok()
+        self.answer().await.is_some()
+    }
+
+    /// The same, with what the driver says.
+    pub async fn answer(self) -> Option<Answer> {
+        self.0.await.ok()
     }
 }
 

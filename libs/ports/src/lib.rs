@@ -15,8 +15,8 @@ mod wire;
 
 pub use artifacts::{ArtifactError, ArtifactKey, ArtifactStore};
 pub use bus::{
-    BusError, Confirmation, ExecutorName, Lease, Offered, OutcomeBus, OutcomeReport, Receipt, Received,
-    TaskInput, TaskQueue, WorkKind, WorkOrder,
+    Answer, BusError, Confirmation, ExecutorName, Handout, Lease, Offered, OutcomeBus, OutcomeReport,
+    Receipt, Received, TaskInput, TaskQueue, WorkKind, WorkOrder,
 };
 pub use clock::{Clock, Ids};
 pub use events::{

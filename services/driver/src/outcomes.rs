@@ -6,7 +6,7 @@ use domain::{
     BuildId,
     build::{Attempt, Command, Rejection, Work},
 };
-use ports::{OutcomeReport, Received, StoreError};
+use ports::{Answer, OutcomeReport, Received, StoreError};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -34,8 +34,9 @@ impl Driver {
                 let stop = stop.clone();
                 under_way.spawn(async move {
                     let answer = first.await;
-                    if driver.settle(build, work, attempt, actor, command, answer, &stop).await {
-                        receipt.confirm().await;
+                    let said = driver.settle(build, work, attempt, actor, command, answer, &stop).await;
+                    if let Some(said) = said {
+                        receipt.confirm(said).await;
                     }
                     drop(permit);
                 });
@@ -61,7 +62,7 @@ impl Driver {
         }
     }
 
-    /// Sees a report through. Returns whether its end is committed; if not, the report has to come again.
+    /// Sees a report through. Nothing is said of one that has to come again.
     #[expect(clippy::too_many_arguments, reason = "the parts of one report")]
     async fn settle(
         &self,
@@ -72,11 +73,11 @@ impl Driver {
         command: Command,
         mut answer: Result<commands::Executed, ExecuteError>,
         stop: &CancellationToken,
-    ) -> bool {
+    ) -> Option<Answer> {
         let mut pause = Pause::FIRST;
         loop {
             match answer {
-                Ok(_) => return true,
+                Ok(_) => return Some(Answer::Accepted),
                 Err(ExecuteError::Rejected(rejection)) => {
                     let over =
                         matches!(rejection, Rejection::Stale { .. } | Rejection::Ended | Rejection::Unknown);
@@ -84,16 +85,16 @@ impl Driver {
                         self.queue.revoke(build, work, attempt);
                     }
                     tracing::debug!(build.id = %build, %work, %attempt, %rejection, "report changed nothing");
-                    return true;
+                    return Some(Answer::Refused);
                 }
                 Err(ExecuteError::Store(error))
                     if stop.is_cancelled() || matches!(*error, StoreError::Closed) =>
                 {
-                    return false;
+                    return None;
                 }
                 Err(ExecuteError::Store(error)) if matches!(*error, StoreError::Corrupt(_)) => {
                     tracing::error!(build.id = %build, %work, %attempt, %error, "a report is of no use any more");
-                    return true;
+                    return Some(Answer::Refused);
                 }
                 Err(error) => {
                     tracing::error!(build.id = %build, %work, %attempt, %error, "a report waits for the store");

@@ -1,7 +1,7 @@
 //! How an executor's reports reach the driver.
 
 use crate::OutcomeSpool;
-use ports::{BusError, OutcomeBus, OutcomeReport};
+use ports::{Answer, BusError, OutcomeBus, OutcomeReport};
 use std::{sync::Arc, time::Duration};
 
 /// Where an executor reports.
@@ -20,6 +20,15 @@ impl Reporting {
             Self::Direct(bus) => bus.report(report).await.map(drop),
             Self::Spooled(spool) => spool.bus().report(report).await.map(drop),
         }
+    }
+
+    /// Reports that an attempt is to begin, and waits for what the driver says of it.
+    pub(crate) async fn ask(&self, report: OutcomeReport) -> Option<Answer> {
+        let bus = match self {
+            Self::Direct(bus) => bus.as_ref(),
+            Self::Spooled(spool) => spool.bus(),
+        };
+        bus.report(report).await.ok()?.answer().await
     }
 
     /// Reports the end of an attempt; returns when the bus has it.

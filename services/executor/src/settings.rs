@@ -20,6 +20,9 @@ pub struct Settings {
     pub announcement_gap: Duration,
     /// How long a slot rests after the bus refused a report, before its order goes back. Default 1 s.
     pub refusal_pause: Duration,
+    /// How long it waits for the driver to say whether an attempt may begin that may have begun elsewhere. Only
+    /// after the bus was interrupted. Default 10 s.
+    pub start_answer: Duration,
     /// Of the breaker before the model.
     pub breaker: BreakerSettings,
     /// Of the spool, if the executor has one.
@@ -35,6 +38,7 @@ impl Default for Settings {
             heartbeat: Duration::from_secs(5),
             announcement_gap: Duration::from_millis(250),
             refusal_pause: Duration::from_secs(1),
+            start_answer: Duration::from_secs(10),
             breaker: BreakerSettings::default(),
             spool: SpoolSettings::default(),
         }

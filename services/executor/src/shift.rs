@@ -5,7 +5,7 @@ use domain::{
     Failure, FailureClass, Usage,
     build::{Outcome, Work},
 };
-use ports::{BusError, Lease, OutcomeReport, WorkOrder};
+use ports::{Answer, BusError, Handout, Lease, OutcomeReport, WorkOrder};
 use std::{sync::Arc, time::Instant};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -45,12 +45,21 @@ impl Shift {
 
     /// Sees an order through.
     pub(crate) async fn serve(&self, lease: Box<dyn Lease>, pass: Pass) {
-        if lease.was_taken_before() {
-            drop(pass);
-            return self.tell_lost(lease).await;
-        }
-        if !self.may_begin(&*lease).await {
-            return;
+        match lease.handout() {
+            Handout::First => {
+                if !self.may_begin(&*lease).await {
+                    return;
+                }
+            }
+            Handout::Again => {
+                drop(pass);
+                return self.tell_lost(lease).await;
+            }
+            Handout::Unknown => {
+                if !self.is_let_begin(&*lease).await {
+                    return lease.leave().await;
+                }
+            }
         }
         let at_work = self.presence.at(lease.order());
         let ended = self.carry_out(&*lease).await;
@@ -67,6 +76,25 @@ impl Shift {
             Ended::With(outcome) => self.tell_outcome(lease, outcome).await,
             Ended::HandedBack => self.tell_lost(lease).await,
         }
+    }
+
+    /// Asks the driver whether the attempt may begin: somebody may be at it, though the bus forgot. A merge may
+    /// begin twice.
+    async fn is_let_begin(&self, lease: &dyn Lease) -> bool {
+        let WorkOrder { build, work, attempt, .. } = *lease.order();
+        if work == Work::Merge {
+            return true;
+        }
+        let executor = self.executor.identity.name.clone();
+        let started = OutcomeReport::Started { build, work, attempt, executor };
+        let asked = timeout(self.executor.settings.start_answer, self.executor.reporting.ask(started));
+        let answer = tokio::select! {
+            answer = asked => answer.unwrap_or_default(),
+            () = self.is_stopping() => None,
+            () = lease.revoked().cancelled_owned() => None,
+        };
+        tracing::info!(build.id = %build, %work, %attempt, ?answer, "an order may have been given out before");
+        answer == Some(Answer::Accepted) && !lease.is_lost()
     }
 
     /// Reports the start; false if the attempt must not begin. Its order goes back then, and whoever takes it
@@ -118,8 +146,17 @@ impl Shift {
                 u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             )
         });
-        // It may have succeeded just before it would have been stopped.
-        if stopped && outcome.result.is_err() { Ended::HandedBack } else { Ended::With(outcome) }
+        match outcome.result {
+            // It may have succeeded just before it would have been stopped.
+            Ok(_) => Ended::With(outcome),
+            Err(_) if stopped => Ended::HandedBack,
+            // How what was revoked failed says nothing of the task; its cost counts.
+            Err(_) if revoked.is_cancelled() => {
+                let result = Err(Failure::new(FailureClass::Lost, "it was stopped"));
+                Ended::With(Outcome { result, ..outcome })
+            }
+            Err(_) => Ended::With(outcome),
+        }
     }
 
     async fn is_stopping(&self) {

@@ -36,7 +36,7 @@ async fn reports_of_one_executor_arrive_in_their_order_and_in_bounded_groups() {
         arrived += reports.len();
         for report in reports {
             let (of, n) = attempt(&report);
-            report.receipt.confirm().await;
+            report.receipt.confirm(ports::Answer::Accepted).await;
             let expected = next.iter_mut().zip(0..).find(|(_, n)| build(*n) == of).expect("ours").0;
             assert_eq!(n, *expected);
             *expected += 1;
@@ -67,7 +67,7 @@ async fn what_was_reported_before_closing_is_still_handed_out() {
     bus.close();
     assert!(matches!(bus.report(started(1, 2)).await, Err(BusError::Closed)));
     for left in bus.reports(10).await.expect("one is left") {
-        left.receipt.confirm().await;
+        left.receipt.confirm(ports::Answer::Accepted).await;
     }
     assert!(matches!(bus.reports(10).await.map(drop), Err(BusError::Closed)));
 }

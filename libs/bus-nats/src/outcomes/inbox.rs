@@ -1,8 +1,9 @@
 //! Where an executor hears that its reports are confirmed: one subscription for all of them.
 
+use super::REFUSED;
 use crate::NatsBus;
 use futures::StreamExt;
-use ports::{BusError, Confirmation};
+use ports::{Answer, BusError, Confirmation};
 use std::{
     collections::HashMap,
     sync::{
@@ -23,7 +24,7 @@ pub(super) struct Inbox {
 
 #[derive(Default)]
 struct Expected {
-    by_number: HashMap<u64, oneshot::Sender<()>>,
+    by_number: HashMap<u64, oneshot::Sender<Answer>>,
     sweep_at: usize,
 }
 
@@ -43,7 +44,8 @@ impl Inbox {
                 let number = confirmation.subject.rsplit('.').next().and_then(|token| token.parse().ok());
                 let waiting = number.and_then(|number| lock(&granted).by_number.remove(&number));
                 if let Some(waiting) = waiting {
-                    let _ = waiting.send(());
+                    let refused = &confirmation.payload[..] == REFUSED;
+                    let _ = waiting.send(if refused { Answer::Refused } else { Answer::Accepted });
                 }
             }
         });

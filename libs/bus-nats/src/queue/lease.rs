@@ -13,7 +13,7 @@ use domain::{
     BuildId,
     build::{Attempt, Work},
 };
-use ports::{Lease, WorkOrder};
+use ports::{Handout, Lease, WorkOrder};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -29,8 +29,7 @@ pub(super) struct Claim {
     delivery: Arc<Delivery>,
     message: Message,
     renewing: AbortHandle,
-    /// How often the server has handed it out, this time included.
-    delivered: i64,
+    handout: Handout,
     progress: Progress,
 }
 
@@ -52,6 +51,8 @@ struct Delivery {
     reply: Subject,
     /// Its number in the stream.
     sequence: u64,
+    /// Its number among those that came to this process.
+    number: u64,
     /// Which stream that was.
     incarnation: i64,
     attempt: (BuildId, Work, Attempt),
@@ -74,6 +75,7 @@ impl Claim {
     pub(super) fn new(bus: &NatsBus, held: &Arc<Held>, message: Message) -> Option<Self> {
         let reply = message.reply.clone()?;
         let (sequence, delivered) = place(bus, &message)?;
+        let handout = handout(bus, sequence, delivered);
         let Some(attempt) = subjects::attempt_of_task(&message.subject) else {
             tracing::error!(subject = %message.subject, "there is something in the queue that is no order");
             return None;
@@ -82,15 +84,20 @@ impl Claim {
             bus: bus.clone(),
             reply,
             sequence,
+            number: held.next_number(),
             incarnation: bus.incarnation(),
             attempt,
             held: Arc::clone(held),
             revoked: CancellationToken::new(),
             term: Mutex::new(Term::Runs(Instant::now())),
         });
-        held.add(attempt, sequence, delivery.revoked.clone());
+        if !held.add(attempt, delivery.number, handout, delivery.revoked.clone()) {
+            // The server forgot that it gave it to us.
+            tracing::debug!(work = ?attempt, "an order came again while we are at it");
+            return None;
+        }
         let renewing = tokio::spawn(Arc::clone(&delivery).renew()).abort_handle();
-        Some(Self { delivery, message, renewing, delivered, progress: Progress::Came })
+        Some(Self { delivery, message, renewing, handout, progress: Progress::Came })
     }
 
     pub(super) fn subject(&self) -> &str {
@@ -123,7 +130,7 @@ impl Claim {
 
     /// Puts back what nobody began with: as a new message, so that it does not count as taken before.
     pub(super) async fn put_back(mut self) {
-        if self.delivered > 1 {
+        if self.handout != Handout::First {
             return self.give_back(None);
         }
         self.progress = Progress::Over;
@@ -146,19 +153,19 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if self.progress == Progress::Came && self.delivered == 1 {
+        if self.progress == Progress::Came && self.handout == Handout::First {
             let unwanted = Self {
                 delivery: Arc::clone(&self.delivery),
                 message: self.message.clone(),
                 renewing: self.renewing.clone(),
-                delivered: self.delivered,
+                handout: self.handout,
                 // Where nothing can be done any more, nothing is tried again: the lease runs out.
                 progress: Progress::Over,
             };
             return self.delivery.bus.spawn_until_closed(unwanted.put_back());
         }
         self.renewing.abort();
-        self.delivery.held.remove(self.delivery.attempt, self.delivery.sequence);
+        self.delivery.held.remove(self.delivery.attempt, self.delivery.number);
         if self.progress != Progress::Over {
             self.give_back(None);
         }
@@ -264,6 +271,16 @@ impl Delivery {
     }
 }
 
+/// The server's count is not to be believed for what lay in the stream when the connection came up: a server that
+/// was killed forgets what it gave out last.
+fn handout(bus: &NatsBus, sequence: u64, delivered: i64) -> Handout {
+    match delivered {
+        2.. => Handout::Again,
+        _ if bus.may_have_been_forgotten(sequence) => Handout::Unknown,
+        _ => Handout::First,
+    }
+}
+
 /// A message's number in its stream, and how often it was handed out.
 fn place(bus: &NatsBus, message: &Message) -> Option<(u64, i64)> {
     let message = jetstream::Message { message: message.clone(), context: bus.jetstream.clone() };
@@ -290,8 +307,12 @@ impl Lease for NatsLease {
         self.claim.delivery.is_lost()
     }
 
-    fn was_taken_before(&self) -> bool {
-        self.claim.delivered > 1
+    fn handout(&self) -> Handout {
+        self.claim.handout
+    }
+
+    async fn leave(mut self: Box<Self>) {
+        self.claim.progress = Progress::Over;
     }
 
     async fn settle(mut self: Box<Self>) {

@@ -11,9 +11,13 @@ use domain::{
     build::{Attempt, Work},
 };
 use futures::StreamExt;
+use ports::Handout;
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::mpsc;
@@ -36,6 +40,7 @@ pub(super) struct Withdrawal {
 #[derive(Debug, Default)]
 pub(super) struct Held {
     builds: Mutex<HashMap<BuildId, HeldOfBuild>>,
+    numbers: AtomicU64,
 }
 
 /// By attempt and delivery.
@@ -47,9 +52,28 @@ impl Held {
         self.builds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, held: (BuildId, Work, Attempt), delivery: u64, revoked: CancellationToken) {
+    /// A number for a delivery that came.
+    pub(super) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes note of a delivery; not of one that says to be the first of an attempt that is held already.
+    pub(super) fn add(
+        &self,
+        held: (BuildId, Work, Attempt),
+        delivery: u64,
+        handout: Handout,
+        revoked: CancellationToken,
+    ) -> bool {
         let (build, work, attempt) = held;
-        self.builds().entry(build).or_default().insert((work, attempt, delivery), revoked);
+        let mut builds = self.builds();
+        let of_build = builds.entry(build).or_default();
+        let is_held = of_build.keys().any(|(at, number, _)| (*at, *number) == (work, attempt));
+        if is_held && handout != Handout::Again {
+            return false;
+        }
+        of_build.insert((work, attempt, delivery), revoked);
+        true
     }
 
     pub(super) fn remove(&self, held: (BuildId, Work, Attempt), delivery: u64) {

@@ -214,7 +214,7 @@ async fn a_driver_that_closes_leaves_its_reports_to_the_next_at_once() {
         while seen < 3 {
             for received in soon(next.reports(10)).await.expect("open") {
                 assert_eq!(attempt(&received), round);
-                received.receipt.confirm().await;
+                received.receipt.confirm(ports::Answer::Accepted).await;
                 seen += 1;
             }
         }

@@ -183,7 +183,7 @@ async fn a_report_made_while_the_server_is_away_arrives_when_it_is_back() {
         let received = soon(waiting).await.expect("no panic").expect("open");
         assert_eq!(received.iter().map(attempt).collect::<Vec<_>>(), [1]);
         for received in received {
-            received.receipt.confirm().await;
+            received.receipt.confirm(ports::Answer::Accepted).await;
         }
         assert!(soon(confirmation.granted()).await);
     }
@@ -205,7 +205,7 @@ async fn reports_pile_up_without_loss_while_no_driver_takes_them() {
     while seen.len() < REPORTS {
         for received in soon(driver.reports(512)).await.expect("open") {
             seen.insert(attempt(&received));
-            received.receipt.confirm().await;
+            received.receipt.confirm(ports::Answer::Accepted).await;
         }
     }
     assert_eq!(stuck.len(), 1);

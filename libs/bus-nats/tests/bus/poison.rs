@@ -18,7 +18,7 @@ async fn expect_failure(outcomes: &dyn OutcomeBus, deliveries: u32) {
         let failure = outcome.result.as_ref().expect_err("a failure");
         assert_eq!(failure.class, FailureClass::Lost);
         assert!(failure.message.contains(&deliveries.to_string()), "{failure}");
-        received.receipt.confirm().await;
+        received.receipt.confirm(ports::Answer::Accepted).await;
     }
 }
 

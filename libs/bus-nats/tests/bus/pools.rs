@@ -170,7 +170,7 @@ async fn an_order_with_labels_that_was_given_back_too_often_becomes_a_failure_to
     let received = soon(outcomes.reports(10)).await.expect("open");
     for received in received {
         assert_eq!(received.report.about(), (build(1), task(1), hopeless.attempt));
-        received.receipt.confirm().await;
+        received.receipt.confirm(ports::Answer::Accepted).await;
     }
     soon(async {
         while has(&driver, &hopeless).await {

@@ -54,7 +54,7 @@ impl Fleet {
         let received = soon(driver.reports(10)).await.expect("open");
         assert_eq!(received.iter().map(attempt).collect::<Vec<_>>(), [round]);
         for received in received {
-            received.receipt.confirm().await;
+            received.receipt.confirm(ports::Answer::Accepted).await;
         }
         assert!(soon(confirmation.granted()).await);
     }

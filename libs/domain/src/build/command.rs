@@ -187,6 +187,14 @@ pub enum Rejection {
         /// The try that was named.
         attempt: Attempt,
     },
+    /// Another executor began the attempt, and may still be at it.
+    #[error("attempt {attempt} of {work} is with another executor")]
+    HeldByAnother {
+        /// Which work.
+        work: Work,
+        /// Which try.
+        attempt: Attempt,
+    },
     /// The outcome is not of the kind that the work brings.
     #[error("{work} cannot end in such an outcome")]
     WrongOutcome {

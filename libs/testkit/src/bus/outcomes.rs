@@ -86,7 +86,7 @@ async fn rest(stage: &OutcomeStage) -> Vec<u32> {
     loop {
         for received in receive(stage, 1).await {
             let attempt = attempt(&received);
-            received.receipt.confirm().await;
+            received.receipt.confirm(ports::Answer::Accepted).await;
             if attempt == u32::MAX {
                 return rest;
             }
@@ -102,7 +102,7 @@ pub async fn a_report_arrives_whole(stage: &OutcomeStage) {
         report(stage, sent.clone()).await;
         for received in collect(stage, 1).await {
             assert!(received.report == sent, "it was changed on its way");
-            received.receipt.confirm().await;
+            received.receipt.confirm(ports::Answer::Accepted).await;
         }
     }
 }
@@ -116,7 +116,7 @@ pub async fn reports_of_one_attempt_arrive_in_their_order(stage: &OutcomeStage) 
     for received in collect(stage, 400).await {
         let is_finished = matches!(received.report, OutcomeReport::Finished { .. });
         assert_eq!(next.insert(attempt(&received), true).is_some(), is_finished, "the end came first");
-        received.receipt.confirm().await;
+        received.receipt.confirm(ports::Answer::Accepted).await;
     }
 }
 
@@ -139,7 +139,7 @@ pub async fn reports_of_many_executors_all_arrive_in_bounded_groups(stage: &Outc
         for received in group {
             let OutcomeReport::Started { build, .. } = received.report else { panic!("none was reported") };
             *seen.entry(build).or_default() += 1;
-            received.receipt.confirm().await;
+            received.receipt.confirm(ports::Answer::Accepted).await;
         }
     }
     join_all(executors).await;
@@ -152,7 +152,7 @@ pub async fn a_confirmed_report_does_not_come_again(stage: &OutcomeStage) {
         report(stage, started(1, n)).await;
     }
     for received in collect(stage, 10).await {
-        received.receipt.confirm().await;
+        received.receipt.confirm(ports::Answer::Accepted).await;
     }
     assert!(rest(stage).await.is_empty());
 }
@@ -164,13 +164,13 @@ pub async fn an_unconfirmed_report_comes_again(stage: &OutcomeStage) {
     for received in collect(stage, 3).await {
         // The second one could not be committed.
         if attempt(&received) != 2 {
-            received.receipt.confirm().await;
+            received.receipt.confirm(ports::Answer::Accepted).await;
         }
     }
     let again = collect(stage, 1).await;
     assert_eq!(again.iter().map(attempt).collect::<Vec<_>>(), [2]);
     for received in again {
-        received.receipt.confirm().await;
+        received.receipt.confirm(ports::Answer::Accepted).await;
     }
     assert!(rest(stage).await.is_empty());
 }
@@ -183,7 +183,7 @@ pub async fn unconfirmed_reports_come_again_in_their_order(stage: &OutcomeStage)
     let again = collect(stage, 20).await;
     assert!(again.iter().map(attempt).eq(1..=20), "{:?}", again.iter().map(attempt).collect::<Vec<_>>());
     for received in again {
-        received.receipt.confirm().await;
+        received.receipt.confirm(ports::Answer::Accepted).await;
     }
 }
 
@@ -209,10 +209,10 @@ pub async fn whoever_reported_learns_that_it_is_confirmed(stage: &OutcomeStage) 
     received.sort_by_key(attempt);
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(first.as_mut().now_or_never().is_none(), "taken is not confirmed");
-    received.pop().expect("two").receipt.confirm().await;
+    received.pop().expect("two").receipt.confirm(ports::Answer::Accepted).await;
     assert!(soon(second).await);
     assert!(first.as_mut().now_or_never().is_none(), "the other one was");
-    received.pop().expect("one").receipt.confirm().await;
+    received.pop().expect("one").receipt.confirm(ports::Answer::Accepted).await;
     assert!(soon(first).await);
 }
 
@@ -228,7 +228,7 @@ pub async fn a_driver_that_stops_waiting_takes_nothing_with_it(stage: &OutcomeSt
         let _ = impatient.await;
         for received in collect(stage, 1).await {
             assert_eq!(attempt(&received), n);
-            received.receipt.confirm().await;
+            received.receipt.confirm(ports::Answer::Accepted).await;
         }
     }
 }
@@ -241,7 +241,7 @@ pub async fn a_driver_that_waits_is_woken_by_a_report(stage: &OutcomeStage) {
                 let received = bus.reports(10).await.expect("open");
                 let arrived = tokio::time::Instant::now();
                 for received in received {
-                    received.receipt.confirm().await;
+                    received.receipt.confirm(ports::Answer::Accepted).await;
                 }
                 arrived
             }

@@ -38,6 +38,7 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
     let artifacts = connections::artifacts(&fleet.bus, &bus)?;
     let metrics = health::metrics("api");
     health::watch_events(&metrics, &database);
+    let ready = ReadyChecks::default().until(stop.clone());
     let app = App {
         builds: Arc::clone(&database.builds),
         store: Arc::clone(&database.events),
@@ -48,7 +49,7 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
         clock: Arc::clone(&database.clock),
         ids: Arc::new(UlidIds::default()),
         settings: Arc::new(fleet.bus.config.api),
-        ready: health::with_bus(ReadyChecks::default().until(stop.clone()), &bus),
+        ready: health::with_store(health::with_bus(ready, &bus), &database),
         metrics,
         stop: stop.clone(),
     };

@@ -109,7 +109,7 @@ impl Fleet {
     /// The next report, confirmed, in short.
     pub(crate) async fn heard(&self) -> Heard {
         let Received { report, receipt } = self.next().await;
-        receipt.confirm().await;
+        receipt.confirm(ports::Answer::Accepted).await;
         report.into()
     }
 

@@ -8,7 +8,8 @@ use domain::{
     build::{Attempt, Work},
 };
 use ports::{
-    BusError, Confirmation, Lease, Offered, OutcomeBus, OutcomeReport, Received, TaskQueue, WorkOrder,
+    BusError, Confirmation, Handout, Lease, Offered, OutcomeBus, OutcomeReport, Received, TaskQueue,
+    WorkOrder,
 };
 use std::{
     sync::{
@@ -152,8 +153,12 @@ impl Lease for RunOut {
         self.1.load(SeqCst)
     }
 
-    fn was_taken_before(&self) -> bool {
-        self.0.was_taken_before()
+    fn handout(&self) -> Handout {
+        self.0.handout()
+    }
+
+    async fn leave(self: Box<Self>) {
+        self.0.leave().await;
     }
 
     async fn settle(self: Box<Self>) {

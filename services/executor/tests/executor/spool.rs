@@ -86,7 +86,7 @@ async fn an_outcome_is_kept_until_it_is_confirmed() {
     let [name] = &files(folder.path())[..] else { panic!("one is kept") };
     let bytes = fs::read(folder.path().join(name)).unwrap();
     assert_eq!(OutcomeReport::decode(&bytes).unwrap(), received.report);
-    received.receipt.confirm().await;
+    received.receipt.confirm(ports::Answer::Accepted).await;
     until_there_are(0, folder.path()).await;
     it.drain().await;
 }
@@ -175,7 +175,7 @@ async fn an_outcome_that_the_disk_does_not_take_is_published_all_the_same() {
     // It is even published again.
     let again = fleet.next().await;
     assert_eq!(again.report, first.report);
-    again.receipt.confirm().await;
+    again.receipt.confirm(ports::Answer::Accepted).await;
     it.hired.worker.let_go.add_permits(1);
     fleet.offer(number(2)).await;
     soon(async { while fleet.heard().await != Heard::Succeeded(number(2).work) {} }).await;

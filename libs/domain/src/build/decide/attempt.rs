@@ -32,7 +32,11 @@ impl Build {
         }
         let track = self.track(work).filter(|track| track.is_open(attempt)).ok_or(stale.clone())?;
         if let Phase::Running(holder) = &track.phase {
-            return if *holder == executor { Ok(Vec::new()) } else { Err(stale) };
+            return if *holder == executor {
+                Ok(Vec::new())
+            } else {
+                Err(Rejection::HeldByAnother { work, attempt })
+            };
         }
         let mut events = Vec::with_capacity(2);
         if self.started_at.is_none() {
@@ -64,6 +68,9 @@ impl Build {
         }
         if !track.is_open(attempt) {
             return Ok(Vec::new());
+        }
+        if outcome.result.as_ref().is_err_and(|failure| failure.class == FailureClass::Lost) {
+            return Ok(self.lose_at_a_cost(work, attempt, outcome.usage, at));
         }
         let Outcome { result, usage, session_id, duration_ms } = outcome;
         let over_budget = self.over_budget(&usage);
@@ -158,6 +165,23 @@ impl Build {
             self.end_in_failure(failure, None, at)
         };
         vec![failed.into(), then]
+    }
+
+    /// An attempt was stopped on its way, though the build still wants it: what it cost counts, and it counts as
+    /// lost, not as failed.
+    fn lose_at_a_cost(
+        &self,
+        work: Work,
+        attempt: Attempt,
+        usage: Usage,
+        at: DateTime<Utc>,
+    ) -> Vec<BuildEvent> {
+        let next = self.lose(work, attempt, at);
+        if usage.is_zero() {
+            return next;
+        }
+        let cost: BuildEvent = data::UsageRecorded { work, attempt, usage, at }.into();
+        std::iter::once(cost).chain(next).collect()
     }
 
     /// Nobody holds the attempt any more: the next one is scheduled, up to a bound.
