@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 use bus_local::FolderArtifacts;
-use bus_nats::{NatsArtifacts, NatsBus};
-use ports::ArtifactStore;
+use bus_nats::{CopyBounds, KeptArtifacts, NatsArtifacts, NatsBus};
+use ports::{ArtifactStore, Clock};
 use std::{path::PathBuf, str::FromStr, sync::Arc};
 
 /// Where artifacts are kept. All roles of a fleet name the same place.
@@ -34,6 +34,24 @@ impl ArtifactsUrl {
         match self {
             Self::Nats => Arc::new(NatsArtifacts::new(bus)),
             Self::Folder(folder) => Arc::new(FolderArtifacts::new(folder.clone())),
+        }
+    }
+
+    /// Where the bus holds artifacts, a store that keeps copies in a folder, because the bus may lose them. It
+    /// must be run.
+    pub(super) async fn keeping(
+        &self,
+        bus: &NatsBus,
+        copies: PathBuf,
+        bounds: CopyBounds,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Option<KeptArtifacts>> {
+        match self {
+            Self::Nats => {
+                let kept = KeptArtifacts::open(NatsArtifacts::new(bus), copies, bounds, clock).await;
+                Ok(Some(kept.context("the folder for copies of artifacts cannot be used")?))
+            }
+            Self::Folder(_) => Ok(None),
         }
     }
 }
