@@ -15,7 +15,7 @@ use async_nats::jetstream::{
 use names::PoolName;
 use std::time::Duration;
 
-/// How long JetStream remembers the ids of messages.
+/// How long JetStream remembers the ids of messages, but for streams that keep nothing as long.
 const DUPLICATES: Duration = Duration::from_mins(2);
 /// Reports that were handed to drivers and not confirmed yet: above what drivers take at once.
 const REPORTS_HELD: i64 = 20_000;
