@@ -15,9 +15,9 @@
 //!   put again last and in order, and nothing after a number that was given away meanwhile.
 //!
 //! What it cannot do: bring back what only machines stored that are gone with their disks, or whose copies have
-//! aged or been pushed out. A machine that begins while others restore has nothing to know the loss by, and
-//! believes at once. To keep the history of projects through the loss of a server, back it up, or keep artifacts
-//! elsewhere.
+//! aged or been pushed out. If that is the beginning of a line, a machine that never read it sees none. A machine
+//! whose first sight of the server is after the loss has nothing to know it by, and believes at once. To keep the
+//! history of projects through the loss of a server, back it up, or keep artifacts elsewhere.
 
 mod copies;
 mod restoring;
