@@ -73,7 +73,7 @@ impl Exchange {
         let file = scratch.path().join("bundle");
         project.bundle(commit, since.filter(|since| *since != commit), &file).await?;
         self.artifacts.put(&commit_key(project.name(), commit)?, &file).await?;
-        // Only now: it stands for what is in the store.
+        // Only now: it stands for what is in the store. A store that may lose it puts it there again.
         Ok(project.keep(&name, commit).await?)
     }
 

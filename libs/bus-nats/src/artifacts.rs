@@ -19,7 +19,7 @@ use async_nats::jetstream::{
 };
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE};
-pub(crate) use bucket::Bucket;
+pub(crate) use bucket::{Bucket, BucketsMade};
 use bytes::BytesMut;
 use futures::TryStreamExt;
 use ports::{ArtifactError, ArtifactKey, ArtifactStore};
@@ -39,7 +39,7 @@ const UNDER_WAY: usize = 8;
 /// Artifacts in buckets of the NATS object store. Clones are the same store.
 #[derive(Debug, Clone)]
 pub struct NatsArtifacts {
-    bus: NatsBus,
+    pub(crate) bus: NatsBus,
 }
 
 /// What the bucket says of an artifact. The names are the object store's.
@@ -78,6 +78,27 @@ impl NatsArtifacts {
         Self { bus: bus.clone() }
     }
 
+    /// Whether what is stored under a key is what a file holds.
+    pub(crate) async fn holds(&self, key: &ArtifactKey, file: &Path) -> Result<bool, ArtifactError> {
+        let Some(meta) = self.meta(key.as_str()).await? else { return Ok(false) };
+        let (mut file, mut digest) = (File::open(file).await?, Sha256::new());
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece).await? {
+                0 => return Ok(meta.digest == finished(digest)),
+                read => digest.update(piece.get(..read).unwrap_or_default()),
+            }
+        }
+    }
+
+    /// When the buckets were made, as the server says now.
+    pub(crate) async fn made(&self) -> Result<BucketsMade, ArtifactError> {
+        let [builds, projects] =
+            [Bucket::Builds, Bucket::Projects].map(|bucket| self.bus.made(bucket.stream()));
+        let (builds, projects) = tokio::try_join!(builds, projects).map_err(unavailable)?;
+        Ok(BucketsMade { builds, projects })
+    }
+
     async fn meta(&self, name: &str) -> Result<Option<Meta>, ArtifactError> {
         let bucket = Bucket::of(name);
         let message = self.bus.last_message(bucket.stream(), &meta_subject(bucket, name)).await;
@@ -103,8 +124,7 @@ impl NatsArtifacts {
                 }
             }
             if piece.is_empty() {
-                let digest = format!("SHA-256={}", URL_SAFE.encode(digest.finalize()));
-                return Ok(Content { id: id.to_owned(), size, pieces, digest });
+                return Ok(Content { id: id.to_owned(), size, pieces, digest: finished(digest) });
             }
             size += piece.len() as u64;
             pieces += 1;
@@ -156,7 +176,7 @@ impl NatsArtifacts {
             file.write_all(&piece.payload).await?;
         }
         file.flush().await?;
-        if size == meta.size && meta.digest == format!("SHA-256={}", URL_SAFE.encode(digest.finalize())) {
+        if size == meta.size && meta.digest == finished(digest) {
             Ok(())
         } else {
             Err(io::Error::new(io::ErrorKind::InvalidData, "the artifact is damaged").into())
@@ -237,6 +257,11 @@ fn meta_subject(bucket: Bucket, name: &str) -> String {
 
 fn content_subject(bucket: Bucket, id: &str) -> String {
     format!("$O.{}.C.{id}", bucket.name())
+}
+
+/// A digest as the object store writes it.
+fn finished(digest: Sha256) -> String {
+    format!("SHA-256={}", URL_SAFE.encode(digest.finalize()))
 }
 
 fn unavailable(error: impl Into<async_nats::Error>) -> ArtifactError {

@@ -1,6 +1,6 @@
 //! One connection to NATS: it comes back by itself, with everything it needs there, and is drained at the end.
 
-use crate::{NatsOptions, subjects, topology};
+use crate::{NatsOptions, artifacts::BucketsMade, subjects, topology};
 use async_nats::{
     Client, ConnectOptions, Event, Subject,
     jetstream::{
@@ -88,6 +88,8 @@ pub struct Inner {
     incarnation: AtomicI64,
     /// What lay in the stream of orders when the connection came up.
     known: StdMutex<Known>,
+    /// When the buckets of artifacts were made, as last seen.
+    buckets: watch::Sender<Option<BucketsMade>>,
     words: mpsc::UnboundedSender<Word>,
     /// What gives back messages that nobody will take any more.
     closing: TaskTracker,
@@ -139,6 +141,7 @@ impl NatsBus {
             seen_to: Mutex::default(),
             incarnation: AtomicI64::new(0),
             known: StdMutex::default(),
+            buckets: watch::Sender::new(None),
             words,
             closing: TaskTracker::new(),
             runtime: Handle::current(),
@@ -295,6 +298,23 @@ impl NatsBus {
         known.epoch != self.link.borrow().epoch || sequence <= known.last
     }
 
+    /// Changes when the buckets of artifacts have been seen to be made anew.
+    pub(crate) fn buckets(&self) -> watch::Receiver<Option<BucketsMade>> {
+        self.buckets.subscribe()
+    }
+
+    /// When a stream was made, as the server says now.
+    pub(crate) async fn made(&self, stream: &str) -> Result<i64, async_nats::Error> {
+        let ask = async || topology::made(self.jetstream.get_stream(stream).await?.cached_info());
+        match ask().await {
+            Err(error) => {
+                self.see_to_after(&error).await?;
+                ask().await
+            }
+            made => made,
+        }
+    }
+
     pub(crate) fn incarnation(&self) -> i64 {
         self.incarnation.load(Ordering::Acquire)
     }
@@ -346,14 +366,15 @@ impl NatsBus {
             return true;
         }
         match Box::pin(topology::see_to(&self.jetstream, &self.options, update)).await {
-            Ok(topology::Tasks { made, last }) => {
+            Ok(made) => {
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
                 if known.epoch != epoch {
-                    *known = Known { epoch, last };
+                    *known = Known { epoch, last: made.last_order };
                 }
                 drop(known);
-                let before = self.incarnation.swap(made, Ordering::AcqRel);
-                if before != 0 && before != made {
+                let before = self.incarnation.swap(made.tasks, Ordering::AcqRel);
+                self.buckets.send_replace(Some(made.buckets));
+                if before != 0 && before != made.tasks {
                     tracing::warn!("JetStream lost its data: streams and consumers were made again");
                 }
                 *seen_to = Some((Instant::now(), epoch));

@@ -13,6 +13,7 @@
 //! | `outcomes` | reports and their confirmation; what nobody could do becomes a failure |
 //! | `output` | lines of output, numbered by whoever writes them |
 //! | `artifacts` | bundles, in the form of the NATS object store |
+//! | `kept` | copies of what a machine stored, put again when the server lost its data |
 //! | `removal` | all of it removed again |
 //! | `roster` | which executors there are, as they say |
 //! | `events` | every committed event, for consumers outside |
@@ -28,6 +29,7 @@ mod artifacts;
 mod body;
 mod connection;
 mod events;
+mod kept;
 mod lane;
 mod options;
 mod outcomes;
@@ -42,6 +44,7 @@ mod topology;
 pub use artifacts::NatsArtifacts;
 pub use connection::{ConnectError, NatsBus};
 pub use events::EventFeed;
+pub use kept::{CopyBounds, KeptArtifacts};
 pub use options::{NatsOptions, Tls};
 pub use outcomes::NatsOutcomes;
 pub use output::{NatsOutputLog, OutputBounds};

@@ -1,3 +1,4 @@
+use crate::CopyBounds;
 use names::{ExecutorLabel, PoolName};
 use std::{path::PathBuf, time::Duration};
 
@@ -45,6 +46,8 @@ pub struct NatsOptions {
     pub events_bytes: u64,
     /// How long artifacts are kept: longer than any build takes. Those of projects stay for ever.
     pub artifacts_age: Duration,
+    /// Of the copies that executors keep of artifacts.
+    pub copies: CopyBounds,
 }
 
 impl NatsOptions {
@@ -72,6 +75,7 @@ impl NatsOptions {
             events_age: 7 * DAY,
             events_bytes: 1 << 30,
             artifacts_age: 30 * DAY,
+            copies: CopyBounds::default(),
         }
     }
 }

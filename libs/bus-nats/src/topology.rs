@@ -2,7 +2,7 @@
 
 use crate::{
     NatsOptions,
-    artifacts::Bucket,
+    artifacts::{Bucket, BucketsMade},
     lane::Lane,
     subjects::{self as subject, ADVISORIES, EVENTS, OUTCOMES, OUTPUT},
 };
@@ -10,7 +10,7 @@ use async_nats::jetstream::{
     Context, ErrorCode,
     consumer::{AckPolicy, pull},
     context::CreateStreamErrorKind,
-    stream::{Config, DiscardPolicy, RetentionPolicy},
+    stream::{Config, DiscardPolicy, Info, RetentionPolicy},
 };
 use names::PoolName;
 use std::time::Duration;
@@ -24,12 +24,14 @@ pub(crate) const REPORT_WAIT: Duration = Duration::from_secs(30);
 /// Pull requests that wait at one consumer: above the number of executors.
 const PULLS: i64 = 8_192;
 
-/// The stream of our pool's orders.
-pub(crate) struct Tasks {
-    /// When it was made, in nanoseconds.
-    pub(crate) made: i64,
+/// When streams were made that lose their meaning, or what they held, when they are made anew.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Made {
+    /// The stream of our pool's orders, in nanoseconds.
+    pub(crate) tasks: i64,
     /// The number of its last message.
-    pub(crate) last: u64,
+    pub(crate) last_order: u64,
+    pub(crate) buckets: BucketsMade,
 }
 
 /// Makes what is not there. With `update`, also changes what other bounds were used for.
@@ -37,18 +39,21 @@ pub(crate) async fn see_to(
     jetstream: &Context,
     options: &NatsOptions,
     update: bool,
-) -> Result<Tasks, async_nats::Error> {
+) -> Result<Made, async_nats::Error> {
     for stream in streams(options) {
         see_to_stream(jetstream, stream, update).await?;
     }
-    see_to_stream(jetstream, tasks(options, &options.pool), update).await?;
+    let [builds, projects] = buckets(options);
+    let buckets = BucketsMade {
+        builds: see_to_stream(jetstream, builds, update).await?.made,
+        projects: see_to_stream(jetstream, projects, update).await?.made,
+    };
+    let tasks = see_to_stream(jetstream, tasks(options, &options.pool), update).await?;
     let lane = executors(options, &options.pool, &Lane::default());
-    let tasks = jetstream.get_stream(subject::tasks(&options.pool)).await?;
-    let made = i64::try_from(tasks.cached_info().created.unix_timestamp_nanos())?;
-    tasks.create_consumer(lane).await?;
+    jetstream.create_consumer_on_stream(lane, subject::tasks(&options.pool)).await?;
     jetstream.create_consumer_on_stream(driver(), OUTCOMES).await?;
     jetstream.create_consumer_on_stream(poison(), ADVISORIES).await?;
-    Ok(Tasks { made, last: tasks.cached_info().state.last_sequence })
+    Ok(Made { tasks: tasks.made, last_order: tasks.last, buckets })
 }
 
 /// Makes what orders of a pool's lane need.
@@ -63,17 +68,41 @@ pub(crate) async fn see_to_lane(
     Ok(())
 }
 
-async fn see_to_stream(jetstream: &Context, config: Config, update: bool) -> Result<(), async_nats::Error> {
+/// Returns when it was made, in nanoseconds.
+async fn see_to_stream(
+    jetstream: &Context,
+    config: Config,
+    update: bool,
+) -> Result<Found, async_nats::Error> {
+    let name = config.name.clone();
     match jetstream.create_stream(config.clone()).await {
-        Ok(_) => Ok(()),
+        Ok(stream) => Found::of(stream.cached_info()),
         Err(error) if is_of_other_bounds(&error.kind()) => {
             if update {
-                jetstream.update_stream(config).await?;
+                return Found::of(&jetstream.update_stream(config).await?);
             }
-            Ok(())
+            Found::of(jetstream.get_stream(name).await?.cached_info())
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// A stream, as it was found or made.
+struct Found {
+    made: i64,
+    /// The number of its last message.
+    last: u64,
+}
+
+impl Found {
+    fn of(info: &Info) -> Result<Self, async_nats::Error> {
+        Ok(Self { made: made(info)?, last: info.state.last_sequence })
+    }
+}
+
+/// When a stream was made, in nanoseconds.
+pub(crate) fn made(info: &Info) -> Result<i64, async_nats::Error> {
+    Ok(i64::try_from(info.created.unix_timestamp_nanos())?)
 }
 
 fn is_of_other_bounds(kind: &CreateStreamErrorKind) -> bool {
@@ -89,6 +118,11 @@ fn stream(options: &NatsOptions, name: &str, subjects: &[&str]) -> Config {
         duplicate_window: DUPLICATES,
         ..Config::default()
     }
+}
+
+/// The server refuses to remember ids for longer than it keeps messages; 0 keeps them for ever.
+fn duplicates(age: Duration) -> Duration {
+    if age.is_zero() { DUPLICATES } else { DUPLICATES.min(age) }
 }
 
 fn queue(options: &NatsOptions, name: &str, subject: &str) -> Config {
@@ -110,25 +144,13 @@ fn tasks(options: &NatsOptions, pool: &PoolName) -> Config {
     }
 }
 
-fn streams(options: &NatsOptions) -> [Config; 6] {
+fn streams(options: &NatsOptions) -> [Config; 4] {
     let kept = |name, subject, age, bytes| Config {
         max_age: age,
-        duplicate_window: DUPLICATES.min(age),
+        duplicate_window: duplicates(age),
         max_bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
         discard: DiscardPolicy::Old,
         ..stream(options, name, &[subject])
-    };
-    // As the object store makes it, so that its tools read it.
-    let bucket = |bucket: Bucket, age| {
-        let name = bucket.name();
-        Config {
-            max_age: age,
-            // No age is none at all.
-            duplicate_window: if age.is_zero() { DUPLICATES } else { DUPLICATES.min(age) },
-            discard: DiscardPolicy::New,
-            allow_rollup: true,
-            ..stream(options, bucket.stream(), &[&format!("$O.{name}.C.>"), &format!("$O.{name}.M.>")])
-        }
     };
     [
         queue(options, OUTCOMES, subject::ALL_OUTCOMES),
@@ -136,9 +158,22 @@ fn streams(options: &NatsOptions) -> [Config; 6] {
         queue(options, ADVISORIES, subject::MAX_DELIVERIES),
         kept(OUTPUT, subject::ALL_OUTPUT, options.output_age, options.output_bytes),
         kept(EVENTS, subject::ALL_EVENTS, options.events_age, options.events_bytes),
-        bucket(Bucket::Builds, options.artifacts_age),
-        bucket(Bucket::Projects, Duration::ZERO),
     ]
+}
+
+fn buckets(options: &NatsOptions) -> [Config; 2] {
+    // As the object store makes it, so that its tools read it.
+    let bucket = |bucket: Bucket, age| {
+        let name = bucket.name();
+        Config {
+            max_age: age,
+            duplicate_window: duplicates(age),
+            discard: DiscardPolicy::New,
+            allow_rollup: true,
+            ..stream(options, bucket.stream(), &[&format!("$O.{name}.C.>"), &format!("$O.{name}.M.>")])
+        }
+    };
+    [bucket(Bucket::Builds, options.artifacts_age), bucket(Bucket::Projects, Duration::ZERO)]
 }
 
 /// One consumer for all executors of a pool that have the labels. No `backoff`: it would replace `ack_wait`.

@@ -119,7 +119,7 @@ fn a_second_executor_is_refused_an_attempt_that_another_holds() {
     let (work, attempt) = (Work::Plan, Attempt(1));
     given(&planning())
         .when(Command::Start { work, attempt, executor: "e2".into(), at: now() })
-        .then_expect_error(Rejection::Stale { work, attempt });
+        .then_expect_error(Rejection::HeldByAnother { work, attempt });
 }
 
 #[test]

@@ -21,7 +21,7 @@ impl DataDir {
     /// The folders of a process that does everything.
     pub(crate) const ALL: &[&str] = &["output", "artifacts", "repositories", "workspaces"];
     /// The folders of an executor.
-    pub(crate) const OF_EXECUTOR: &[&str] = &["repositories", "workspaces", "spool"];
+    pub(crate) const OF_EXECUTOR: &[&str] = &["repositories", "workspaces", "spool", "copies"];
     /// The folders of an API.
     pub(crate) const OF_API: &[&str] = &["repositories"];
 
@@ -87,6 +87,11 @@ impl DataDir {
     /// Outcomes that the driver has not confirmed.
     pub(crate) fn spool(&self) -> PathBuf {
         self.root.join("spool")
+    }
+
+    /// Copies of artifacts that the bus might lose.
+    pub(crate) fn copies(&self) -> PathBuf {
+        self.root.join("copies")
     }
 
     /// Files on their way.

@@ -4,5 +4,6 @@
 mod scene;
 
 mod heads;
+mod lost;
 mod results;
 mod travelling;

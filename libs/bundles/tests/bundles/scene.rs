@@ -36,6 +36,16 @@ impl Scene {
     }
 
     pub(crate) async fn machine_with(&self, name: &str, limits: ExchangeLimits) -> Machine {
+        self.machine_over(name, limits, Arc::new(FolderArtifacts::new(self.artifacts()))).await
+    }
+
+    /// One whose artifacts are elsewhere.
+    pub(crate) async fn machine_over(
+        &self,
+        name: &str,
+        limits: ExchangeLimits,
+        artifacts: Arc<dyn ArtifactStore>,
+    ) -> Machine {
         let home = self.folder.path().join(name);
         fs::create_dir_all(home.join("scratch")).expect("a folder");
         let git = Git::find("git", search_path()).await.expect("git 2.38 or newer");
@@ -45,7 +55,7 @@ impl Scene {
         let workspaces =
             Workspaces::new(home.join("workspaces"), HarvestLimits::default()).await.expect("made");
         let store = Arc::new(WatchedStore {
-            inner: FolderArtifacts::new(self.artifacts()),
+            inner: artifacts,
             bundles_fetched: AtomicUsize::new(0),
             heads_refused: AtomicBool::new(false),
             before_head: Mutex::default(),
@@ -148,7 +158,7 @@ impl Machine {
 
 /// The common store as one machine sees it.
 pub(crate) struct WatchedStore {
-    inner: FolderArtifacts,
+    inner: Arc<dyn ArtifactStore>,
     bundles_fetched: AtomicUsize,
     heads_refused: AtomicBool,
     before_head: Mutex<Option<BoxFuture<'static, ()>>>,

@@ -1,4 +1,5 @@
 use ports::ArtifactKey;
+use serde::{Deserialize, Serialize};
 
 /// Where an artifact is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,12 +10,19 @@ pub(crate) enum Bucket {
     Projects,
 }
 
+/// When each was made, in nanoseconds: another time means another bucket, that began with nothing in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BucketsMade {
+    pub(crate) builds: i64,
+    pub(crate) projects: i64,
+}
+
 /// Begins the keys of what projects keep.
 const PROJECTS: &str = "projects";
 
 impl Bucket {
     /// Where the artifact of a key is.
-    pub(super) fn of(key: &str) -> Self {
+    pub(crate) fn of(key: &str) -> Self {
         match key.split_once('/') {
             Some((PROJECTS, _)) => Self::Projects,
             _ => Self::Builds,

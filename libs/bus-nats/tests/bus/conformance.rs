@@ -1,6 +1,6 @@
 //! The stories that every bus passes. Driver and executors have connections of their own.
 
-use crate::scene::Scene;
+use crate::{kept::Machine, scene::Scene};
 use buildwright_bus_nats::{NatsOptions, NatsRoster, OutputBounds, RosterBounds};
 use ports::{ArtifactStore, OutcomeBus, OutputLog, Roster, TaskQueue};
 use std::{sync::Arc, time::Duration};
@@ -44,6 +44,18 @@ async fn artifacts() -> Stage<Arc<dyn ArtifactStore>> {
     }
 }
 
+async fn kept_artifacts() -> Stage<Arc<dyn ArtifactStore>> {
+    let scene = Scene::new();
+    let [driver, one, two] =
+        [Machine::new(), Machine::new(), Machine::new()].map(|machine| machine.start(&scene));
+    let (driver, one, two) = tokio::join!(driver, one, two);
+    Stage {
+        driver: Arc::new(driver.store.clone()),
+        executors: [Arc::new(one.store.clone()), Arc::new(two.store.clone())],
+        keep: Box::new((scene, driver, one, two)),
+    }
+}
+
 async fn roster(silence: Duration) -> Stage<Arc<dyn Roster>> {
     let scene = Scene::new();
     let bounds = RosterBounds { expiry: silence, ..RosterBounds::default() };
@@ -65,6 +77,10 @@ mod output_stories {
 
 mod artifact_stories {
     testkit::artifact_stories!(super::artifacts);
+}
+
+mod kept_artifact_stories {
+    testkit::artifact_stories!(super::kept_artifacts);
 }
 
 mod roster_stories {

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod events;
+mod kept;
 mod leases;
 mod outages;
 mod poison;

@@ -16,7 +16,7 @@ async fn what_another_writer_outdated_is_decided_again() {
     theirs.unwrap();
     scene.store.let_go();
 
-    assert!(matches!(rejection(soon(mine).await), Rejection::Stale { .. }));
+    assert!(matches!(rejection(soon(mine).await), Rejection::HeldByAnother { .. }));
     soon(other).await.unwrap();
     assert_eq!(scene.store.conflicts(), 1);
     let started = scene.kinds(build(1)).await.into_iter().filter(|kind| kind == "build_started").count();
@@ -53,7 +53,10 @@ async fn a_command_that_succeeds_costs_one_append_and_no_read() {
     assert_eq!((scene.store.appends(), scene.store.reads()), (4, 0));
     // Nothing is stored, so only a read can tell that nobody else changed anything.
     scene.execute(build(1), start(1)).await.unwrap();
-    assert!(matches!(rejection(scene.execute(build(1), start_by("e2", 1)).await), Rejection::Stale { .. }));
+    assert!(matches!(
+        rejection(scene.execute(build(1), start_by("e2", 1)).await),
+        Rejection::HeldByAnother { .. }
+    ));
     assert_eq!((scene.store.appends(), scene.store.reads()), (4, 2));
     assert_eq!(scene.store.conflicts(), 0);
     scene.assert_sound(build(1)).await;
@@ -74,7 +77,7 @@ async fn commands_that_were_decided_together_and_outdated_are_decided_together_a
     for answer in rest {
         answers.push(soon(answer).await);
     }
-    assert!(matches!(rejection(answers.pop().unwrap()), Rejection::Stale { .. }));
+    assert!(matches!(rejection(answers.pop().unwrap()), Rejection::HeldByAnother { .. }));
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(scene.store.conflicts(), 3);
     scene.assert_sound(build(1)).await;

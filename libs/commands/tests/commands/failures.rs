@@ -36,7 +36,10 @@ async fn an_append_that_was_stored_and_denied_is_not_stored_twice() {
 
     // Whoever asks again is told that it is so; another executor is refused.
     scene.execute(build(1), start(0)).await.unwrap();
-    assert!(matches!(rejection(scene.execute(build(1), start_by("e2", 0)).await), Rejection::Stale { .. }));
+    assert!(matches!(
+        rejection(scene.execute(build(1), start_by("e2", 0)).await),
+        Rejection::HeldByAnother { .. }
+    ));
     scene.execute(build(1), start(1)).await.unwrap();
     assert_eq!(starts(&scene.kinds(build(1)).await), 2);
     assert_eq!(scene.store.conflicts(), 0);

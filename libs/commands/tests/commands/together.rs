@@ -69,7 +69,7 @@ async fn a_refused_command_disturbs_no_other() {
     scene.store.let_go();
 
     let before = soon(first).await.unwrap().version.0;
-    assert!(matches!(rejection(soon(stolen).await), Rejection::Stale { .. }));
+    assert!(matches!(rejection(soon(stolen).await), Rejection::HeldByAnother { .. }));
     assert_eq!(soon(second).await.unwrap().version, Version(before + 1));
     assert!(matches!(rejection(soon(unknown).await), Rejection::Stale { .. }));
     assert_eq!(rejection(soon(again).await), Rejection::AlreadySubmitted);

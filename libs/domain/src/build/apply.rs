@@ -169,15 +169,18 @@ impl Build {
 
     fn record_usage(&mut self, e: &data::UsageRecorded) {
         self.usage += &e.usage;
-        match e.work {
-            Work::Plan => self.planning.phase = Phase::Idle,
-            Work::Merge => self.merging.phase = Phase::Idle,
+        let track = match e.work {
+            Work::Plan => &mut self.planning,
+            Work::Merge => &mut self.merging,
             Work::Task(number) => {
-                if let Some(task) = self.task_mut(number) {
-                    task.usage += &e.usage;
-                    task.track.phase = Phase::Idle;
-                }
+                let Some(task) = self.task_mut(number) else { return };
+                task.usage += &e.usage;
+                &mut task.track
             }
+        };
+        // Of what is still open, the end is told by another event.
+        if track.phase == Phase::Abandoned {
+            track.phase = Phase::Idle;
         }
     }
 

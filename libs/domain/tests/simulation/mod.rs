@@ -70,7 +70,9 @@ impl Witness {
             BuildEvent::TaskTimeout(e) => self.fail(e.task, e.attempt, e.will_retry),
             BuildEvent::PlanningFailed(e) => self.close(Work::Plan, e.attempt),
             BuildEvent::AttemptLost(e) => self.close(e.work, e.attempt),
-            BuildEvent::UsageRecorded(e) => self.close(e.work, e.attempt),
+            BuildEvent::UsageRecorded(e) if self.ended => self.close(e.work, e.attempt),
+            // It was stopped on its way: that it is lost comes next.
+            BuildEvent::UsageRecorded(e) => assert_eq!(self.open.get(&e.work), Some(&e.attempt)),
             BuildEvent::MergeScheduled(e) => {
                 assert!(self.all_completed());
                 self.schedule(Work::Merge, e.attempt);

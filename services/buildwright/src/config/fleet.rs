@@ -34,6 +34,9 @@ super::section! {
         events_hours: u64,
         events_bytes: u64,
         artifacts_hours: u64,
+        copies_hours: u64,
+        copies_bytes: u64,
+        copies_settling_seconds: u64,
         executor_silence_seconds: u64,
     }
 }
@@ -100,6 +103,9 @@ impl Nats {
         set(&mut nats.events_age, hours(self.events_hours));
         set(&mut nats.events_bytes, self.events_bytes);
         set(&mut nats.artifacts_age, hours(self.artifacts_hours));
+        set(&mut nats.copies.age, hours(self.copies_hours));
+        set(&mut nats.copies.bytes, self.copies_bytes);
+        set(&mut nats.copies.settling, seconds(self.copies_settling_seconds));
         set(&mut config.roster.expiry, seconds(self.executor_silence_seconds));
     }
 }

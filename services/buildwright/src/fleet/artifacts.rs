@@ -1,10 +1,11 @@
 //! Which artifact store a URL names.
 
 use ::artifacts::{ArtifactPlace, PlaceError, S3Artifacts, S3Options};
+use anyhow::Context as _;
 use bus_local::FolderArtifacts;
-use bus_nats::{NatsArtifacts, NatsBus};
-use ports::ArtifactStore;
-use std::{str::FromStr, sync::Arc};
+use bus_nats::{CopyBounds, KeptArtifacts, NatsArtifacts, NatsBus};
+use ports::{ArtifactStore, Clock};
+use std::{path::PathBuf, str::FromStr, sync::Arc};
 
 /// Where artifacts are kept. All roles of a fleet name the same place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,5 +37,23 @@ impl ArtifactsUrl {
                 Arc::new(S3Artifacts::open(place, environment, S3Options::default())?)
             }
         })
+    }
+
+    /// Where the bus holds artifacts, a store that keeps copies in a folder, because the bus may lose them. It
+    /// must be run.
+    pub(super) async fn keeping(
+        &self,
+        bus: &NatsBus,
+        copies: PathBuf,
+        bounds: CopyBounds,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Option<KeptArtifacts>> {
+        match self {
+            Self::Nats => {
+                let kept = KeptArtifacts::open(NatsArtifacts::new(bus), copies, bounds, clock).await;
+                Ok(Some(kept.context("the folder for copies of artifacts cannot be used")?))
+            }
+            Self::Elsewhere(_) => Ok(None),
+        }
     }
 }

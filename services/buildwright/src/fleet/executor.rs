@@ -14,7 +14,7 @@ use crate::{
 use ::executor::{Executor, Identity, OutcomeSpool, Reporting, Settings, Signals};
 use bus_nats::{NatsOutcomes, NatsOutputLog, NatsQueue, NatsRoster};
 use names::ExecutorLabel;
-use ports::{Clock, ExecutorName, Ids as _};
+use ports::{ArtifactStore, Clock, ExecutorName, Ids as _};
 use std::sync::Arc;
 use vitals::ReadyChecks;
 
@@ -37,15 +37,21 @@ pub(crate) async fn executor(options: ExecutorOptions, signals: Signals) -> anyh
     let bus = connections::bus(&options, "executor").await?;
     let artifacts = connections::artifacts(&options, &bus)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let kept =
+        options.artifacts.keeping(&bus, data_dir.copies(), options.nats.copies, Arc::clone(&clock)).await?;
+    let results: Arc<dyn ArtifactStore> = match &kept {
+        Some(kept) => Arc::new(kept.clone()),
+        None => Arc::clone(&artifacts),
+    };
     let worker = hands::worker(Hands {
         choice: &choice,
         config: &options.config,
         data_dir: &data_dir,
-        artifacts: Arc::clone(&artifacts),
+        artifacts: Arc::clone(&results),
         output: Arc::new(NatsOutputLog::new(&bus, output_bounds(&options.config))),
         clock: Arc::clone(&clock),
         repositories: hands::repositories(&options.config, &data_dir).await?,
-        sharing: exchange(artifacts.clone(), &data_dir),
+        sharing: exchange(results, &data_dir),
     })
     .await?;
     let outcomes = Arc::new(NatsOutcomes::new(&bus, Arc::clone(&artifacts)));
@@ -64,6 +70,9 @@ pub(crate) async fn executor(options: ExecutorOptions, signals: Signals) -> anyh
     let stop = signals.stop.clone();
     let ready = ReadyChecks::default().until(signals.drain.clone());
     let mut services = Services::new(stop);
+    if let Some(kept) = kept {
+        services.spawn("keeping of artifacts", kept.run(signals.stop.clone()));
+    }
     services.spawn("executor", executor.run(signals));
     let ready = health::with_bus(ready, &bus);
     let health = Health::start(&options, ready, health::metrics("executor")).await?;
