@@ -1,6 +1,6 @@
 //! A build, followed from outside.
 
-use crate::{Events, Server, git};
+use crate::{Api, Events, Server, git};
 use serde_json::{Value, json};
 use std::{
     path::PathBuf,
@@ -20,7 +20,7 @@ pub struct Build {
     pub project: String,
 }
 
-impl Server {
+impl Api {
     /// Submits a build.
     ///
     /// # Panics
@@ -55,18 +55,18 @@ impl Server {
 
 impl Build {
     /// Something of it.
-    pub async fn get(&self, server: &Server, what: &str) -> Value {
-        server.get(&format!("/v1/builds/{}{what}", self.id)).await.ok()
+    pub async fn get(&self, api: &Api, what: &str) -> Value {
+        api.get(&format!("/v1/builds/{}{what}", self.id)).await.ok()
     }
 
     /// Its tasks.
-    pub async fn tasks(&self, server: &Server) -> Vec<Value> {
-        self.get(server, "/tasks").await["tasks"].as_array().expect("tasks").clone()
+    pub async fn tasks(&self, api: &Api) -> Vec<Value> {
+        self.get(api, "/tasks").await["tasks"].as_array().expect("tasks").clone()
     }
 
     /// What happened to it.
-    pub async fn events(&self, server: &Server) -> Events {
-        server.events_at(&format!("/v1/builds/{}/events", self.id)).await
+    pub async fn events(&self, api: &Api) -> Events {
+        api.events_at(&format!("/v1/builds/{}/events", self.id)).await
     }
 
     /// Waits until its events fulfil a condition.
@@ -75,14 +75,14 @@ impl Build {
     /// When they have not by then, or no longer can.
     pub async fn wait_for(
         &self,
-        server: &Server,
+        api: &Api,
         limit: Duration,
         what: &str,
         condition: impl Fn(&Events) -> bool,
     ) -> Events {
         let begun = Instant::now();
         loop {
-            let events = self.events(server).await;
+            let events = self.events(api).await;
             if condition(&events) {
                 return events;
             }
@@ -98,14 +98,14 @@ impl Build {
     ///
     /// # Panics
     /// When it has none in time.
-    pub async fn ended(&self, server: &Server, limit: Duration) -> Value {
+    pub async fn ended(&self, api: &Api, limit: Duration) -> Value {
         let begun = Instant::now();
         loop {
-            let build = self.get(server, "?wait=5s").await;
+            let build = self.get(api, "?wait=5s").await;
             if !build["endedAt"].is_null() {
                 return build;
             }
-            let tasks = self.tasks(server).await;
+            let tasks = self.tasks(api).await;
             assert!(begun.elapsed() < limit, "no end within {limit:?}: {build:#} {:#}", Value::from(tasks));
         }
     }
@@ -114,10 +114,10 @@ impl Build {
     ///
     /// # Panics
     /// When it is none.
-    pub async fn completed(&self, server: &Server, limit: Duration) -> Value {
-        let build = self.ended(server, limit).await;
+    pub async fn completed(&self, api: &Api, limit: Duration) -> Value {
+        let build = self.ended(api, limit).await;
         if build["status"] != "completed" {
-            panic!("{build:#}\n{:#}", Value::from(self.tasks(server).await));
+            panic!("{build:#}\n{:#}", Value::from(self.tasks(api).await));
         }
         build
     }
@@ -126,8 +126,8 @@ impl Build {
     ///
     /// # Panics
     /// When it is none.
-    pub async fn failed(&self, server: &Server, limit: Duration) -> (String, String) {
-        let build = self.ended(server, limit).await;
+    pub async fn failed(&self, api: &Api, limit: Duration) -> (String, String) {
+        let build = self.ended(api, limit).await;
         assert_eq!(build["status"], "failed", "{build:#}");
         let text = |field: &str| build["failure"][field].as_str().expect("a text").to_owned();
         (text("class"), text("message"))
@@ -136,7 +136,7 @@ impl Build {
     /// The project's bare repository.
     #[must_use]
     pub fn repository(&self, server: &Server) -> PathBuf {
-        server.data_dir().join("repositories").join(format!("{}.git", self.project))
+        server.work_dir().join("repositories").join(format!("{}.git", self.project))
     }
 
     /// The tree that it published, as git names and content hashes it.

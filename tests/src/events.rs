@@ -52,7 +52,7 @@ impl Events {
             match event["type"].as_str().unwrap_or_default() {
                 "task_started" => drop(at_work.insert(task)),
                 "task_completed" | "task_failed" | "task_timeout" => drop(at_work.remove(&task)),
-                "attempt_lost" => at_work.clear(),
+                "attempt_lost" => drop(at_work.remove(&event["data"]["work"]["task"].as_u64())),
                 _ => {}
             }
             most = most.max(at_work.len());

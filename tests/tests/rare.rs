@@ -43,7 +43,7 @@ async fn a_cancelled_build_accounts_for_what_it_had_used() {
     let server = Server::start(Launch::with(Hands::Claude(&model))).await;
     let plan = Plan::of([Task::agent("a", &[bash("touch started; sleep 300")])]);
     let build = server.submit(&json!({ "prompt": "p", "plan": plan.json() })).await;
-    let tree = server.data_dir().join("workspaces").join(&build.id).join("task-0-1/tree/started");
+    let tree = server.work_dir().join("workspaces").join(&build.id).join("task-0-1/tree/started");
     until(LIMIT, "the command has begun", || async { tree.exists().then_some(()) }).await;
     let answer = server.post(&format!("/v1/builds/{}/cancel", build.id), &json!({})).await;
     assert_eq!(answer.status, 202);
