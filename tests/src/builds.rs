@@ -133,6 +133,23 @@ impl Build {
         (text("class"), text("message"))
     }
 
+    /// A file of its result, as the archive holds it.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn file(&self, api: &Api, path: &str) -> String {
+        let archive = api.get(&format!("/v1/builds/{}/archive.tar.gz", self.id)).await;
+        assert_eq!(archive.status, 200, "{}", archive.text());
+        let folder = tempfile::tempdir().expect("a folder");
+        let packed = folder.path().join("archive.tar.gz");
+        std::fs::write(&packed, &archive.body).expect("written");
+        let mut tar = std::process::Command::new("tar");
+        let output = tar.args(["xzOf"]).arg(&packed).arg(format!("{}/{path}", self.project)).output();
+        let output = output.expect("tar starts");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
     /// The project's bare repository.
     #[must_use]
     pub fn repository(&self, server: &Server) -> PathBuf {

@@ -131,6 +131,17 @@ impl Server {
     ///
     /// # Panics
     /// When there is none.
+    #[must_use]
+    pub fn instance(&self, role: Role, number: usize) -> &Instance {
+        let name = format!("{}-{number}", role.word());
+        let found = self.instances.iter().find(|instance| instance.name() == name);
+        found.unwrap_or_else(|| panic!("there is no {name}"))
+    }
+
+    /// The same, to end it or to start it.
+    ///
+    /// # Panics
+    /// When there is none.
     pub fn role(&mut self, role: Role, number: usize) -> &mut Instance {
         let name = format!("{}-{number}", role.word());
         let found = self.instances.iter_mut().find(|instance| instance.name() == name);
@@ -138,8 +149,9 @@ impl Server {
     }
 
     /// Another process that serves the API, from 1 on.
-    pub fn door(&mut self, number: usize) -> Api {
-        self.role(Role::Api, number).api().clone()
+    #[must_use]
+    pub fn door(&self, number: usize) -> Api {
+        self.instance(Role::Api, number).api().clone()
     }
 
     /// The numbers of the executors that are at an attempt at a task.
