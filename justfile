@@ -20,6 +20,10 @@ fmt:
 lint:
     scripts/test fmt clippy architecture deny
 
+# check what is in deploy/, by Helm's library, schemas and linters; starts nothing
+deploy:
+    scripts/test deploy
+
 # a sample build through the real Claude CLI, with no key and no network
 demo:
     cargo run --release -- demo

@@ -5,19 +5,21 @@
 //! artifact store keeps the first: the message about an artifact is published on condition that its subject
 //! has none yet.
 //!
-//! Made for results of up to some hundred MB; S3-compatible storage or a folder serve larger ones better. What
-//! an interrupted upload leaves goes with the age of the bucket.
+//! Made for results of up to some hundred MB; S3-compatible storage or a folder serve larger ones better.
+//!
+//! There are two buckets: what builds store goes with age, and with it what an interrupted upload left; what
+//! projects store, under keys that begin with `projects/`, stays until it is removed.
 
-use crate::{
-    NatsBus,
-    subjects::{ARTIFACTS, BUCKET},
-};
+mod bucket;
+
+use crate::NatsBus;
 use async_nats::jetstream::{
     context::{PublishAckFuture, PublishErrorKind},
     message::PublishMessage,
 };
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE};
+pub(crate) use bucket::Bucket;
 use bytes::BytesMut;
 use futures::TryStreamExt;
 use ports::{ArtifactError, ArtifactKey, ArtifactStore};
@@ -34,7 +36,7 @@ const PIECE: usize = 128 << 10;
 /// Most pieces whose acknowledgement is awaited.
 const UNDER_WAY: usize = 8;
 
-/// Artifacts in a bucket of the NATS object store. Clones are the same store.
+/// Artifacts in buckets of the NATS object store. Clones are the same store.
 #[derive(Debug, Clone)]
 pub struct NatsArtifacts {
     bus: NatsBus,
@@ -77,14 +79,16 @@ impl NatsArtifacts {
     }
 
     async fn meta(&self, name: &str) -> Result<Option<Meta>, ArtifactError> {
-        let message = self.bus.last_message(ARTIFACTS, &meta_subject(name)).await.map_err(unavailable)?;
+        let bucket = Bucket::of(name);
+        let message = self.bus.last_message(bucket.stream(), &meta_subject(bucket, name)).await;
+        let message = message.map_err(unavailable)?;
         let Some(message) = message else { return Ok(None) };
         let meta: Meta = serde_json::from_slice(&message.payload).map_err(io::Error::from)?;
         Ok(Some(meta).filter(|meta| !meta.deleted))
     }
 
-    async fn upload(&self, id: &str, file: &mut File) -> Result<Content, ArtifactError> {
-        let subject = content_subject(id);
+    async fn upload(&self, bucket: Bucket, id: &str, file: &mut File) -> Result<Content, ArtifactError> {
+        let subject = content_subject(bucket, id);
         let (mut size, mut pieces, mut digest) = (0, 0, Sha256::new());
         let mut under_way: VecDeque<PublishAckFuture> = VecDeque::new();
         loop {
@@ -113,10 +117,11 @@ impl NatsArtifacts {
 
     /// Makes the content an artifact's, unless it has one. Returns whether it did.
     async fn claim(&self, key: &ArtifactKey, content: Content) -> Result<bool, ArtifactError> {
+        let bucket = Bucket::of(key.as_str());
         let Content { id, size, pieces, digest } = content;
         let meta = Meta {
             name: key.to_string(),
-            bucket: BUCKET.to_owned(),
+            bucket: bucket.name().to_owned(),
             nuid: id.clone(),
             size,
             chunks: pieces,
@@ -126,7 +131,7 @@ impl NatsArtifacts {
         };
         let body = serde_json::to_vec(&meta).map_err(io::Error::from)?;
         let message = PublishMessage::build().payload(body.into()).expected_last_subject_sequence(0);
-        match self.bus.publish(&meta_subject(key.as_str()), message).await {
+        match self.bus.publish(&meta_subject(bucket, key.as_str()), message).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(false),
             // It may have arrived all the same.
@@ -138,10 +143,11 @@ impl NatsArtifacts {
     }
 
     async fn download(&self, key: &ArtifactKey, meta: &Meta, file: &mut File) -> Result<(), ArtifactError> {
-        let subject = content_subject(&meta.nuid);
+        let bucket = Bucket::of(key.as_str());
+        let subject = content_subject(bucket, &meta.nuid);
         let (mut next, mut size, mut digest) = (1, 0, Sha256::new());
         for _ in 0..meta.chunks {
-            let piece = self.bus.message_from(ARTIFACTS, &subject, next).await.map_err(unavailable)?;
+            let piece = self.bus.message_from(bucket.stream(), &subject, next).await.map_err(unavailable)?;
             // Its pieces may go, with age or with its build, while it is read.
             let piece = piece.ok_or_else(|| ArtifactError::NotFound(key.clone()))?;
             next = piece.sequence + 1;
@@ -157,16 +163,18 @@ impl NatsArtifacts {
         }
     }
 
-    async fn remove(&self, meta: &Meta) -> Result<(), ArtifactError> {
+    async fn remove(&self, bucket: Bucket, meta: &Meta) -> Result<(), ArtifactError> {
         // The other order would leave, if it were interrupted, an artifact that can't be read nor stored again.
-        self.bus.purge(ARTIFACTS, meta_subject(&meta.name)).await.map_err(unavailable)?;
-        self.bus.purge(ARTIFACTS, content_subject(&meta.nuid)).await.map_err(unavailable)
+        for subject in [meta_subject(bucket, &meta.name), content_subject(bucket, &meta.nuid)] {
+            self.bus.purge(bucket.stream(), subject).await.map_err(unavailable)?;
+        }
+        Ok(())
     }
 
     /// The names of artifacts under a prefix. The server lists their subjects; no message is read.
-    async fn names_under(&self, prefix: &str) -> Result<Vec<String>, async_nats::Error> {
-        let all = format!("$O.{BUCKET}.M.>");
-        let mut subjects = self.bus.stream(ARTIFACTS).await?.info_with_subjects(all).await?;
+    async fn names_under(&self, bucket: Bucket, prefix: &str) -> Result<Vec<String>, async_nats::Error> {
+        let all = format!("$O.{}.M.>", bucket.name());
+        let mut subjects = self.bus.stream(bucket.stream()).await?.info_with_subjects(all).await?;
         let mut names = Vec::new();
         while let Some((subject, _)) = subjects.try_next().await? {
             let encoded = subject.rsplit('.').next().unwrap_or_default();
@@ -189,13 +197,14 @@ impl ArtifactStore for NatsArtifacts {
         let mut file = File::open(from).await?;
         let inbox = self.bus.client.new_inbox();
         let id = inbox.rsplit('.').next().unwrap_or(&inbox);
-        let stored = match self.upload(id, &mut file).await {
+        let bucket = Bucket::of(key.as_str());
+        let stored = match self.upload(bucket, id, &mut file).await {
             Ok(content) => self.claim(key, content).await,
             Err(error) => Err(error),
         };
         if !matches!(stored, Ok(true)) {
             // What nobody refers to is in nobody's way; it would go with its age.
-            let _ = self.bus.purge(ARTIFACTS, content_subject(id)).await;
+            let _ = self.bus.purge(bucket.stream(), content_subject(bucket, id)).await;
         }
         stored
     }
@@ -211,21 +220,23 @@ impl ArtifactStore for NatsArtifacts {
     }
 
     async fn remove_all(&self, prefix: &ArtifactKey) -> Result<(), ArtifactError> {
-        for name in self.names_under(prefix.as_str()).await.map_err(unavailable)? {
-            if let Some(meta) = self.meta(&name).await? {
-                self.remove(&meta).await?;
+        for &bucket in Bucket::under(prefix) {
+            for name in self.names_under(bucket, prefix.as_str()).await.map_err(unavailable)? {
+                if let Some(meta) = self.meta(&name).await? {
+                    self.remove(bucket, &meta).await?;
+                }
             }
         }
         Ok(())
     }
 }
 
-fn meta_subject(name: &str) -> String {
-    format!("$O.{BUCKET}.M.{}", URL_SAFE.encode(name))
+fn meta_subject(bucket: Bucket, name: &str) -> String {
+    format!("$O.{}.M.{}", bucket.name(), URL_SAFE.encode(name))
 }
 
-fn content_subject(id: &str) -> String {
-    format!("$O.{BUCKET}.C.{id}")
+fn content_subject(bucket: Bucket, id: &str) -> String {
+    format!("$O.{}.C.{id}", bucket.name())
 }
 
 fn unavailable(error: impl Into<async_nats::Error>) -> ArtifactError {

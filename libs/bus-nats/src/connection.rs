@@ -152,9 +152,7 @@ impl NatsBus {
         self.closing.close();
         let last_words = async {
             self.closing.wait().await;
-            let (said, all_said) = oneshot::channel();
-            let _ = self.words.send(Word::Mark(said));
-            let _ = all_said.await;
+            self.all_said().await;
             self.round_trip().await;
             if let Err(error) = self.client.drain().await {
                 tracing::debug!(%error, "the connection to NATS was closed already");
@@ -166,6 +164,13 @@ impl NatsBus {
         if timeout(LAST_WORDS, last_words).await.is_err() {
             tracing::warn!("NATS was left without all being said");
         }
+    }
+
+    /// Waits until everything is said that is to be.
+    pub(crate) async fn all_said(&self) {
+        let (said, all_said) = oneshot::channel();
+        let _ = self.words.send(Word::Mark(said));
+        let _ = all_said.await;
     }
 
     /// Waits until the server has seen everything that was sent before.
@@ -291,7 +296,11 @@ impl NatsBus {
         }
     }
 
-    async fn publish_once(&self, subject: &str, message: PublishMessage) -> Result<PublishAck, PublishError> {
+    pub(crate) async fn publish_once(
+        &self,
+        subject: &str,
+        message: PublishMessage,
+    ) -> Result<PublishAck, PublishError> {
         self.jetstream.send_publish(subject.to_owned(), message).await?.await
     }
 

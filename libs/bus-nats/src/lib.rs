@@ -8,10 +8,13 @@
 //! | `subjects` | the names of everything |
 //! | `pull` | takes from a consumer as much as is wanted, no more |
 //! | `body` | orders and reports too large for a message travel as artifacts |
+//! | `lane` | which labels orders ask for |
 //! | `queue` | work orders and leases; what ended is withdrawn |
 //! | `outcomes` | reports and their confirmation; what nobody could do becomes a failure |
 //! | `output` | lines of output, numbered by whoever writes them |
 //! | `artifacts` | bundles, in the form of the NATS object store |
+//! | `removal` | all of it removed again |
+//! | `roster` | which executors there are, as they say |
 //! | `events` | every committed event, for consumers outside |
 //!
 //! Nothing here is the truth. JetStream may lose what it acknowledged when a machine loses power (it flushes
@@ -25,18 +28,22 @@ mod artifacts;
 mod body;
 mod connection;
 mod events;
+mod lane;
 mod options;
 mod outcomes;
 mod output;
 mod pull;
 mod queue;
+mod removal;
+mod roster;
 mod subjects;
 mod topology;
 
 pub use artifacts::NatsArtifacts;
 pub use connection::{ConnectError, NatsBus};
 pub use events::EventFeed;
-pub use options::{NatsOptions, Pool, PoolError, Tls};
+pub use options::{NatsOptions, Tls};
 pub use outcomes::NatsOutcomes;
 pub use output::{NatsOutputLog, OutputBounds};
 pub use queue::{Backlog, NatsQueue};
+pub use roster::{NatsRoster, RosterBounds};

@@ -1,4 +1,5 @@
-use std::{fmt, path::PathBuf, time::Duration};
+use names::{ExecutorLabel, PoolName};
+use std::{path::PathBuf, time::Duration};
 
 /// How to connect, and the bounds of what is kept. Processes of one fleet use the same bounds: whoever starts
 /// last sets them.
@@ -12,8 +13,14 @@ pub struct NatsOptions {
     pub credentials: Option<PathBuf>,
     /// Encryption.
     pub tls: Tls,
-    /// Which executors get the work: driver and executors of a pool name the same.
-    pub pool: Pool,
+    /// Whose work an executor takes. Offered is to every pool, as the orders say.
+    pub pool: PoolName,
+    /// What an executor has: it takes orders that ask for nothing else.
+    pub labels: Vec<ExecutorLabel>,
+    /// How often an executor with labels looks which combinations of labels have been asked for since.
+    pub lanes_every: Duration,
+    /// How long a free slot waits for orders of one combination of labels, where there are several.
+    pub lane_turn: Duration,
     /// How long an order stays with an executor that gives no sign of life, from 1 s. Executors renew their
     /// leases every third of it.
     pub ack_wait: Duration,
@@ -21,7 +28,7 @@ pub struct NatsOptions {
     pub max_deliver: u32,
     /// Copies of every message, in a cluster: 1, 3 or 5.
     pub replicas: usize,
-    /// Most orders that wait or are held; more are refused as unavailable.
+    /// Most orders of a pool that wait or are held; more are refused as unavailable.
     pub queue_capacity: u32,
     /// How long one answer of the server is waited for.
     pub request_timeout: Duration,
@@ -35,7 +42,7 @@ pub struct NatsOptions {
     pub events_age: Duration,
     /// Most bytes of events for consumers outside; the oldest goes first.
     pub events_bytes: u64,
-    /// How long artifacts are kept: longer than any build takes.
+    /// How long artifacts are kept: longer than any build takes. Those of projects stay for ever.
     pub artifacts_age: Duration,
 }
 
@@ -49,7 +56,10 @@ impl NatsOptions {
             name: "buildwright".to_owned(),
             credentials: None,
             tls: Tls::default(),
-            pool: Pool::default(),
+            pool: PoolName::default(),
+            labels: Vec::new(),
+            lanes_every: Duration::from_secs(2),
+            lane_turn: Duration::from_millis(250),
             ack_wait: Duration::from_secs(30),
             max_deliver: 10,
             replicas: 1,
@@ -74,34 +84,4 @@ pub struct Tls {
     pub root_certificates: Option<PathBuf>,
     /// Our own certificate and its key (PEM), where the server asks for one.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
-}
-
-/// The name of a pool of executors: 1 to 64 of `a-z A-Z 0-9 _ -`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pool(String);
-
-/// Why a text is no name of a pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the name of a pool is 1 to 64 letters, digits, '_' or '-'")]
-pub struct PoolError;
-
-impl Default for Pool {
-    fn default() -> Self {
-        Self("default".to_owned())
-    }
-}
-
-impl TryFrom<String> for Pool {
-    type Error = PoolError;
-
-    fn try_from(text: String) -> Result<Self, PoolError> {
-        let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-        if fits && (1..=64).contains(&text.len()) { Ok(Self(text)) } else { Err(PoolError) }
-    }
-}
-
-impl fmt::Display for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }

@@ -18,7 +18,7 @@ use tokio::{
 /// How long the server keeps a request open.
 const EXPIRES: Duration = Duration::from_secs(30);
 /// How often it says that it still does.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long what was given back at the end may take to come once more.
 const CLOSING: Duration = Duration::from_millis(200);
 /// How long to wait after the server refused.
@@ -40,7 +40,7 @@ pub(crate) struct Pull {
 }
 
 /// What the server said.
-enum Heard {
+pub(crate) enum Heard {
     Message(Message),
     /// It owes so many fewer, or nothing any more.
     Less(Option<usize>),
@@ -164,11 +164,11 @@ impl Pull {
     }
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn hear(message: Message) -> Heard {
+pub(crate) fn hear(message: Message) -> Heard {
     match message.status {
         None | Some(StatusCode::OK) => Heard::Message(message),
         Some(StatusCode::IDLE_HEARTBEAT) => Heard::Alive,
@@ -180,6 +180,8 @@ fn hear(message: Message) -> Heard {
                 less => Heard::Less(less),
             }
         }
+        // One that would not wait was asked for.
+        Some(StatusCode::NOT_FOUND) => Heard::Less(Some(1)),
         Some(_) => Heard::Refusal,
     }
 }

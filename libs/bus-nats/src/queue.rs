@@ -2,11 +2,11 @@
 //!
 //! # Design
 //!
-//! *A stream per pool*, `TASKS` or `TASKS_<pool>`, with one consumer that filters nothing, and *a subject per
-//! attempt*, `buildwright.tasks.<pool>.<build>.<work>.<attempt>`. What is slow in JetStream is to look for the next
-//! message of a filter among many subjects: with 20,000 orders waiting one order was taken in 0.75 ms by a
-//! consumer with the filter `buildwright.tasks.default.>`, in 0.07 ms by one without a filter, and with 60,000 in
-//! 1.2 ms and 0.10 ms; a single subject for all is no faster than that (nats-server 2.15.1, two cores).
+//! *A stream per pool*, `TASKS` or `TASKS_<pool>`, made when the first order for it is offered; in it *a lane per
+//! combination of labels* that orders ask for, with a consumer of its own that all executors share that have them;
+//! and *a subject per attempt*, `buildwright.tasks.<pool>.<lane>.<build>.<work>.<attempt>`. What is slow in JetStream
+//! is to look for the next message of a filter among many subjects. But the driver lets only some hundred orders
+//! into the queue.
 //!
 //! The subject buys three things: an order cannot be there twice, for as long as it is there; an ended build's
 //! orders are removed by one purge, and no executor has to take them to find out; and an order whose body nobody
@@ -19,27 +19,28 @@
 //! One that gets lost is made up for: with every renewal of a lease the executor looks whether its order is
 //! still there.
 
+pub(crate) mod lanes;
 mod lease;
 mod puller;
+mod slots;
 mod withdrawals;
 
-use crate::{
-    NatsBus,
-    body::Bodies,
-    connection::unavailable,
-    subjects::{self, EXECUTORS},
-};
+use crate::{NatsBus, body::Bodies, connection::unavailable, lane::Lane, subjects};
 use async_nats::jetstream::{
     ErrorCode,
     context::{PublishError, PublishErrorKind},
     message::PublishMessage,
+    publish::PublishAck,
 };
 use async_trait::async_trait;
 use domain::{
     BuildId,
     build::{Attempt, Work},
 };
+use futures::TryStreamExt;
+use lanes::Lanes;
 use lease::{Claim, NatsLease};
+use names::PoolName;
 use ports::{ArtifactStore, BusError, Lease, Offered, TaskQueue, WorkOrder};
 use puller::Takers;
 use std::{
@@ -59,6 +60,7 @@ const UNREADABLE: Duration = Duration::from_secs(1);
 pub struct NatsQueue {
     bus: NatsBus,
     bodies: Bodies,
+    lanes: Arc<Lanes>,
     withdrawals: mpsc::UnboundedSender<Withdrawal>,
     takers: Arc<Takers>,
     held: Arc<Held>,
@@ -75,14 +77,15 @@ pub struct Backlog {
 }
 
 impl NatsQueue {
-    /// The queue of the pool that the bus was opened for. Large orders go through `artifacts`, which executors
-    /// must share with the driver.
+    /// The queue: offers go to the pool that the order names, taken is from the pool, and with the labels, that
+    /// the bus was opened with. Large orders go through `artifacts`, which executors must share with the driver.
     #[must_use]
     pub fn new(bus: &NatsBus, artifacts: Arc<dyn ArtifactStore>) -> Self {
         let withdrawals = withdrawals::start(bus);
         Self {
             bus: bus.clone(),
             bodies: Bodies(artifacts),
+            lanes: Arc::default(),
             withdrawals,
             takers: Arc::default(),
             held: Arc::default(),
@@ -90,24 +93,43 @@ impl NatsQueue {
         }
     }
 
-    /// How much work there is in the pool.
+    /// How much work there is in a pool.
     ///
     /// # Errors
     /// If the bus cannot say.
-    pub async fn backlog(&self) -> Result<Backlog, BusError> {
-        let ask = async {
-            Ok::<_, async_nats::Error>(
-                self.bus.stream(&self.bus.tasks).await?.consumer_info(EXECUTORS).await?,
-            )
-        };
-        let info = ask.await.map_err(unavailable)?;
-        Ok(Backlog { waiting: info.num_pending, held: info.num_ack_pending as u64 })
+    pub async fn backlog(&self, pool: &PoolName) -> Result<Backlog, BusError> {
+        self.lanes.see_to(&self.bus, pool, &Lane::default()).await?;
+        let stream = self.bus.stream(&subjects::tasks(pool)).await.map_err(unavailable)?;
+        let mut backlog = Backlog { waiting: 0, held: 0 };
+        let mut consumers = stream.consumers();
+        while let Some(consumer) = consumers.try_next().await.map_err(unavailable)? {
+            if Lane::of_consumer(&consumer.name).is_some() {
+                backlog.waiting += consumer.num_pending;
+                backlog.held += consumer.num_ack_pending as u64;
+            }
+        }
+        Ok(backlog)
     }
 
-    /// Whether an order lies in the stream, waiting or held.
-    async fn is_there(&self, subject: &str) -> bool {
-        let Ok(stream) = self.bus.stream(&self.bus.tasks).await else { return false };
-        stream.get_last_raw_message_by_subject(subject).await.is_ok()
+    /// Whether an order lies in its stream, waiting or held.
+    async fn is_there(&self, order: &WorkOrder) -> Result<bool, async_nats::Error> {
+        let stream = subjects::tasks(&order.spec.pool);
+        Ok(self.bus.last_message(&stream, &subject(order)).await?.is_some())
+    }
+
+    /// Publishes an order; if its stream is gone, makes it again.
+    async fn publish(&self, order: &WorkOrder, message: PublishMessage) -> Result<PublishAck, Refused> {
+        let (pool, lane) = (&order.spec.pool, Lane::of(order.requires()));
+        self.lanes.see_to(&self.bus, pool, &lane).await.map_err(Refused::Lane)?;
+        let again = message.clone();
+        match self.bus.publish_once(&subject(order), message).await {
+            Err(error) if error.kind() == PublishErrorKind::StreamNotFound => {
+                self.lanes.doubt(pool).await;
+                self.lanes.see_to(&self.bus, pool, &lane).await.map_err(Refused::Lane)?;
+                self.bus.publish_once(&subject(order), again).await.map_err(Refused::Order)
+            }
+            other => other.map_err(Refused::Order),
+        }
     }
 
     /// What a delivered message asks for. One that cannot be read here goes to others, and after some tries
@@ -140,17 +162,19 @@ impl TaskQueue for NatsQueue {
         let WorkOrder { build, work, attempt, .. } = order;
         let body = order.encode().map_err(unavailable)?;
         let (headers, payload) = self.bodies.pack(build, body).await?;
-        let subject = subjects::task(&self.bus.options.pool, build, work, attempt);
         let message = PublishMessage::build()
             .headers(headers)
             .payload(payload)
             .message_id(format!("{build}:{work}:{attempt}"));
-        match self.bus.publish(&subject, message).await {
+        match self.publish(&order, message).await {
             Ok(stored) if stored.duplicate => Ok(Offered::Duplicate),
             Ok(_) => Ok(Offered::New),
             // The same code stands for a full subject and for a full queue.
-            Err(error) if is_full(&error) && self.is_there(&subject).await => Ok(Offered::Duplicate),
-            Err(error) => Err(unavailable(error)),
+            Err(Refused::Order(error)) if is_full(&error) && self.is_there(&order).await.unwrap_or(false) => {
+                Ok(Offered::Duplicate)
+            }
+            Err(Refused::Order(error)) => Err(unavailable(error)),
+            Err(Refused::Lane(error)) => Err(error),
         }
     }
 
@@ -161,19 +185,20 @@ impl TaskQueue for NatsQueue {
             self.bus.spawn(withdrawals::hear(self.bus.clone(), Arc::clone(&self.held)));
         });
         loop {
-            let mut claim = self.takers.next(&self.bus.closed).await?;
+            let claim = self.takers.next(&self.bus.closed).await?;
             match self.read(&claim).await {
-                Some(order) => return Ok(Box::new(NatsLease { order, claim })),
-                None => claim.give_back(Some(UNREADABLE)),
+                Some(order) => return Ok(Box::new(NatsLease { order, claim: claim.taken() })),
+                None => claim.taken().give_back(Some(UNREADABLE)),
             }
         }
     }
 
     async fn has(&self, order: &WorkOrder) -> Result<bool, BusError> {
-        let WorkOrder { build, work, attempt, .. } = *order;
-        let subject = subjects::task(&self.bus.options.pool, build, work, attempt);
-        let found = self.bus.last_message(&self.bus.tasks, &subject).await;
-        found.map(|message| message.is_some()).map_err(unavailable)
+        if !self.bus.is_connected() {
+            return Err(unavailable("NATS is not connected"));
+        }
+        self.lanes.see_to(&self.bus, &order.spec.pool, &Lane::of(order.requires())).await?;
+        self.is_there(order).await.map_err(unavailable)
     }
 
     fn forget(&self, build: BuildId) {
@@ -190,6 +215,18 @@ impl NatsQueue {
         // After the bus is closed there is nobody to tell.
         let _ = self.withdrawals.send(withdrawal);
     }
+}
+
+/// Why an order was not stored.
+enum Refused {
+    /// There is nowhere to put it.
+    Lane(BusError),
+    Order(PublishError),
+}
+
+fn subject(order: &WorkOrder) -> String {
+    let WorkOrder { build, work, attempt, .. } = *order;
+    subjects::task(&order.spec.pool, &Lane::of(order.requires()), (build, work, attempt))
 }
 
 fn is_full(error: &PublishError) -> bool {

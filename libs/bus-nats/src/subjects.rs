@@ -1,10 +1,11 @@
 //! The names of everything.
 
-use crate::Pool;
+use crate::lane::Lane;
 use domain::{
     BuildId,
     build::{Attempt, Work},
 };
+use names::PoolName;
 use plan::TaskNumber;
 
 /// Begins the names of the streams of work orders.
@@ -17,11 +18,7 @@ pub(crate) const OUTPUT: &str = "OUTPUT";
 pub(crate) const EVENTS: &str = "EVENTS";
 /// What the server says of orders that were handed out too often.
 pub(crate) const ADVISORIES: &str = "ADVISORIES";
-/// The bucket of artifacts, and the stream that the object store keeps it in.
-pub(crate) const BUCKET: &str = "buildwright";
-pub(crate) const ARTIFACTS: &str = "OBJ_buildwright";
-
-/// Takes the orders of a pool.
+/// Takes the orders of a pool that ask for nothing; begins the names of all that take orders.
 pub(crate) const EXECUTORS: &str = "executors";
 /// Takes reports.
 pub(crate) const DRIVER: &str = "driver";
@@ -32,11 +29,11 @@ pub(crate) const ALL_OUTCOMES: &str = "buildwright.outcomes.*";
 pub(crate) const ALL_OUTPUT: &str = "buildwright.output.*.*";
 pub(crate) const ALL_EVENTS: &str = "buildwright.events.*.*";
 pub(crate) const ALL_REVOCATIONS: &str = "buildwright.revoke.>";
-pub(crate) const MAX_DELIVERIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.*.executors";
+pub(crate) const MAX_DELIVERIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.*.*";
 
 /// The stream of a pool's work orders.
-pub(crate) fn tasks(pool: &Pool) -> String {
-    if *pool == Pool::default() { TASKS.to_owned() } else { format!("{TASKS}_{pool}") }
+pub(crate) fn tasks(pool: &PoolName) -> String {
+    if *pool == PoolName::default() { TASKS.to_owned() } else { format!("{TASKS}_{pool}") }
 }
 
 /// Whether a stream holds work orders.
@@ -44,16 +41,24 @@ pub(crate) fn holds_tasks(stream: &str) -> bool {
     stream.strip_prefix(TASKS).is_some_and(|pool| pool.is_empty() || pool.starts_with('_'))
 }
 
-pub(crate) fn tasks_of_pool(pool: &Pool) -> String {
+pub(crate) fn tasks_of_pool(pool: &PoolName) -> String {
     format!("buildwright.tasks.{pool}.>")
 }
 
-pub(crate) fn tasks_of_build(pool: &Pool, build: BuildId) -> String {
-    format!("buildwright.tasks.{pool}.{build}.>")
+pub(crate) fn tasks_of_lane(pool: &PoolName, lane: &Lane) -> String {
+    format!("buildwright.tasks.{pool}.{lane}.>")
 }
 
-pub(crate) fn task(pool: &Pool, build: BuildId, work: Work, attempt: Attempt) -> String {
-    format!("buildwright.tasks.{pool}.{build}.{work}.{attempt}")
+/// A build's orders, in whatever pool and lane, or those of one attempt.
+pub(crate) fn tasks_of_build(build: BuildId, attempt: Option<(Work, Attempt)>) -> String {
+    match attempt {
+        None => format!("buildwright.tasks.*.*.{build}.>"),
+        Some((work, attempt)) => format!("buildwright.tasks.*.*.{build}.{work}.{attempt}"),
+    }
+}
+
+pub(crate) fn task(pool: &PoolName, lane: &Lane, (build, work, attempt): (BuildId, Work, Attempt)) -> String {
+    format!("buildwright.tasks.{pool}.{lane}.{build}.{work}.{attempt}")
 }
 
 pub(crate) fn revocation(build: BuildId, attempt: Option<(Work, Attempt)>) -> String {
@@ -82,7 +87,7 @@ pub(crate) fn output_news(build: BuildId, work: Work) -> String {
 
 /// The attempt that an order's subject names.
 pub(crate) fn attempt_of_task(subject: &str) -> Option<(BuildId, Work, Attempt)> {
-    let mut tokens = subject.strip_prefix("buildwright.tasks.")?.split('.').skip(1);
+    let mut tokens = subject.strip_prefix("buildwright.tasks.")?.split('.').skip(2);
     let named = (tokens.next()?.parse().ok()?, work(tokens.next()?)?, attempt(tokens.next()?)?);
     tokens.next().is_none().then_some(named)
 }
@@ -117,7 +122,7 @@ mod tests {
     fn subjects_say_what_they_are_about() {
         let build: BuildId = "bld_01J00000000000000000000001".parse().unwrap();
         for work in [Work::Plan, Work::Merge, Work::Task(TaskNumber(17))] {
-            let subject = task(&Pool::default(), build, work, Attempt(3));
+            let subject = task(&PoolName::default(), &Lane::default(), (build, work, Attempt(3)));
             assert_eq!(attempt_of_task(&subject), Some((build, work, Attempt(3))), "{subject}");
             let subject = revocation(build, Some((work, Attempt(3))));
             assert_eq!(revoked(&subject), Some((build, Some((work, Attempt(3))))), "{subject}");
@@ -127,7 +132,8 @@ mod tests {
 
     #[test]
     fn foreign_subjects_say_nothing() {
-        for subject in ["", "buildwright.tasks.default", "buildwright.tasks.default.x.plan.1", "a.b.c.d.e.f"]
+        for subject in
+            ["", "buildwright.tasks.default", "buildwright.tasks.default._.x.plan.1", "a.b.c.d.e.f"]
         {
             assert_eq!(attempt_of_task(subject), None, "{subject}");
         }

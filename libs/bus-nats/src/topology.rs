@@ -1,12 +1,18 @@
 //! Streams and consumers: what they keep, and for whom. Making them is idempotent.
 
-use crate::{NatsOptions, subjects as names};
+use crate::{
+    NatsOptions,
+    artifacts::Bucket,
+    lane::Lane,
+    subjects::{self as subject, ADVISORIES, EVENTS, OUTCOMES, OUTPUT},
+};
 use async_nats::jetstream::{
     Context, ErrorCode,
     consumer::{AckPolicy, pull},
     context::CreateStreamErrorKind,
     stream::{Config, DiscardPolicy, RetentionPolicy},
 };
+use names::PoolName;
 use std::time::Duration;
 
 /// How long JetStream remembers the ids of messages.
@@ -19,7 +25,7 @@ pub(crate) const REPORT_WAIT: Duration = Duration::from_secs(30);
 const PULLS: i64 = 8_192;
 
 /// Makes what is not there. With `update`, also changes what other bounds were used for. Returns when the
-/// stream of orders was made, in nanoseconds.
+/// stream of our pool's orders was made, in nanoseconds.
 pub(crate) async fn see_to(
     jetstream: &Context,
     options: &NatsOptions,
@@ -28,12 +34,26 @@ pub(crate) async fn see_to(
     for stream in streams(options) {
         see_to_stream(jetstream, stream, update).await?;
     }
-    let tasks = jetstream.get_stream(names::tasks(&options.pool)).await?;
+    see_to_stream(jetstream, tasks(options, &options.pool), update).await?;
+    let lane = executors(options, &options.pool, &Lane::default());
+    let tasks = jetstream.get_stream(subject::tasks(&options.pool)).await?;
     let made = i64::try_from(tasks.cached_info().created.unix_timestamp_nanos())?;
-    tasks.create_consumer(executors(options)).await?;
-    jetstream.create_consumer_on_stream(driver(), names::OUTCOMES).await?;
-    jetstream.create_consumer_on_stream(poison(), names::ADVISORIES).await?;
+    tasks.create_consumer(lane).await?;
+    jetstream.create_consumer_on_stream(driver(), OUTCOMES).await?;
+    jetstream.create_consumer_on_stream(poison(), ADVISORIES).await?;
     Ok(made)
+}
+
+/// Makes what orders of a pool's lane need.
+pub(crate) async fn see_to_lane(
+    jetstream: &Context,
+    options: &NatsOptions,
+    pool: &PoolName,
+    lane: &Lane,
+) -> Result<(), async_nats::Error> {
+    see_to_stream(jetstream, tasks(options, pool), false).await?;
+    jetstream.create_consumer_on_stream(executors(options, pool, lane), subject::tasks(pool)).await?;
+    Ok(())
 }
 
 async fn see_to_stream(jetstream: &Context, config: Config, update: bool) -> Result<(), async_nats::Error> {
@@ -53,59 +73,69 @@ fn is_of_other_bounds(kind: &CreateStreamErrorKind) -> bool {
     matches!(kind, CreateStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST)
 }
 
-fn streams(options: &NatsOptions) -> [Config; 6] {
-    let stream = |name: &str, subjects: &[&str]| Config {
+fn stream(options: &NatsOptions, name: &str, subjects: &[&str]) -> Config {
+    Config {
         name: name.to_owned(),
         subjects: subjects.iter().map(|&subject| subject.to_owned()).collect(),
         num_replicas: options.replicas,
         allow_direct: true,
         duplicate_window: DUPLICATES,
         ..Config::default()
-    };
-    let queue = |name: &str, subject: &str| Config {
+    }
+}
+
+fn queue(options: &NatsOptions, name: &str, subject: &str) -> Config {
+    Config {
         retention: RetentionPolicy::WorkQueue,
         discard: DiscardPolicy::New,
-        ..stream(name, &[subject])
-    };
+        ..stream(options, name, &[subject])
+    }
+}
+
+/// A subject per attempt and one message per subject: while an order waits or is held it cannot be there twice,
+/// however long that takes. Message ids do the same for two minutes only, but also after the order is settled.
+fn tasks(options: &NatsOptions, pool: &PoolName) -> Config {
+    Config {
+        max_messages: options.queue_capacity.into(),
+        max_messages_per_subject: 1,
+        discard_new_per_subject: true,
+        ..queue(options, &subject::tasks(pool), &subject::tasks_of_pool(pool))
+    }
+}
+
+fn streams(options: &NatsOptions) -> [Config; 6] {
     let kept = |name, subject, age, bytes| Config {
         max_age: age,
         max_bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
         discard: DiscardPolicy::Old,
-        ..stream(name, &[subject])
+        ..stream(options, name, &[subject])
     };
-    [
-        // A subject per attempt and one message per subject: while an order waits or is held it cannot be
-        // there twice, however long that takes. Message ids do the same for two minutes only, but also
-        // after the order is settled.
+    // As the object store makes it, so that its tools read it.
+    let bucket = |bucket: Bucket, age| {
+        let name = bucket.name();
         Config {
-            max_messages: options.queue_capacity.into(),
-            max_messages_per_subject: 1,
-            discard_new_per_subject: true,
-            ..queue(&names::tasks(&options.pool), &names::tasks_of_pool(&options.pool))
-        },
-        queue(names::OUTCOMES, names::ALL_OUTCOMES),
-        // Advisories come at most once to whoever listens: so a stream listens.
-        queue(names::ADVISORIES, names::MAX_DELIVERIES),
-        kept(names::OUTPUT, names::ALL_OUTPUT, options.output_age, options.output_bytes),
-        kept(names::EVENTS, names::ALL_EVENTS, options.events_age, options.events_bytes),
-        // As the object store makes it, so that its tools read it.
-        Config {
-            max_age: options.artifacts_age,
+            max_age: age,
             discard: DiscardPolicy::New,
             allow_rollup: true,
-            ..stream(
-                names::ARTIFACTS,
-                &[&format!("$O.{}.C.>", names::BUCKET), &format!("$O.{}.M.>", names::BUCKET)],
-            )
-        },
+            ..stream(options, bucket.stream(), &[&format!("$O.{name}.C.>"), &format!("$O.{name}.M.>")])
+        }
+    };
+    [
+        queue(options, OUTCOMES, subject::ALL_OUTCOMES),
+        // Advisories come at most once to whoever listens: so a stream listens.
+        queue(options, ADVISORIES, subject::MAX_DELIVERIES),
+        kept(OUTPUT, subject::ALL_OUTPUT, options.output_age, options.output_bytes),
+        kept(EVENTS, subject::ALL_EVENTS, options.events_age, options.events_bytes),
+        bucket(Bucket::Builds, options.artifacts_age),
+        bucket(Bucket::Projects, Duration::ZERO),
     ]
 }
 
-/// One consumer for all executors of a pool. No filter: it would make taking slow, see `queue`. No `backoff`: it
-/// would replace `ack_wait`.
-fn executors(options: &NatsOptions) -> pull::Config {
+/// One consumer for all executors of a pool that have the labels. No `backoff`: it would replace `ack_wait`.
+fn executors(options: &NatsOptions, pool: &PoolName, lane: &Lane) -> pull::Config {
     pull::Config {
-        durable_name: Some(names::EXECUTORS.to_owned()),
+        durable_name: Some(lane.consumer()),
+        filter_subject: subject::tasks_of_lane(pool, lane),
         ack_policy: AckPolicy::Explicit,
         ack_wait: options.ack_wait,
         max_deliver: options.max_deliver.max(1).into(),
@@ -119,7 +149,7 @@ fn executors(options: &NatsOptions) -> pull::Config {
 /// Reports come again until they are confirmed.
 fn driver() -> pull::Config {
     pull::Config {
-        durable_name: Some(names::DRIVER.to_owned()),
+        durable_name: Some(subject::DRIVER.to_owned()),
         ack_policy: AckPolicy::Explicit,
         ack_wait: REPORT_WAIT,
         max_deliver: -1,
@@ -130,5 +160,5 @@ fn driver() -> pull::Config {
 }
 
 fn poison() -> pull::Config {
-    pull::Config { durable_name: Some(names::POISON.to_owned()), ..driver() }
+    pull::Config { durable_name: Some(subject::POISON.to_owned()), ..driver() }
 }

@@ -3,17 +3,33 @@
 //! [`Builds`] keeps recently used builds folded in memory. Commands that arrive for one build while an append
 //! is under way are decided together and stored by the next append, so that a build of thousands of tasks is
 //! not limited to one command a disk flush.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mailbox` | the commands that wait for one build |
+//! | `decided` | what they lead to, before it is stored |
+//! | `loading` | how a build gets into memory |
+//! | `snapshots` | how a long one gets there sooner |
+//! | `cache` | recently used builds |
+//! | `pauses` | how those who want the same build make room for each other |
 
 mod cache;
+mod decided;
+mod loading;
 mod mailbox;
+mod pauses;
+mod snapshots;
+
+pub use snapshots::Snapshotting;
 
 use cache::Cache;
 use domain::{
     BuildId,
-    build::{Build, Command, DecodeError, Rejection},
+    build::{Build, Command, Rejection},
 };
 use mailbox::Mailbox;
-use ports::{Clock, EventStore, Position, StoreError, StreamId, Version};
+use pauses::Pauses;
+use ports::{Clock, EventStore, Position, StoreError, Version};
 use std::sync::Arc;
 
 /// Whether other processes write to the same store.
@@ -21,8 +37,9 @@ use std::sync::Arc;
 pub enum Writers {
     /// None: what is folded in memory is up to date.
     OnlyThis,
-    /// Some: before a build is looked at or decided on, its stream is read on. A conflict would show what an
-    /// append missed, but a command that is refused or changes nothing appends nothing.
+    /// Some. A command is decided on what is known: the append proves that it was up to date, or shows what was
+    /// missed. Before a command is refused or answered without an append, and before a build is looked at, its
+    /// stream is read on.
     Several,
 }
 
@@ -64,6 +81,8 @@ pub struct Loaded {
     pub version: Version,
     /// The position of the last of them.
     pub position: Position,
+    /// How many of them a snapshot stands for that was saved or is being saved.
+    saved: Version,
 }
 
 /// The builds.
@@ -76,13 +95,38 @@ struct Inner {
     clock: Arc<dyn Clock>,
     writers: Writers,
     cache: Cache,
+    snapshotting: Option<Snapshotting>,
+    pauses: Pauses,
 }
 
 impl Builds {
     /// Builds over a store, keeping up to `cached` of them folded.
     #[must_use]
     pub fn new(store: Arc<dyn EventStore>, clock: Arc<dyn Clock>, writers: Writers, cached: usize) -> Self {
-        Self { inner: Arc::new(Inner { store, clock, writers, cache: Cache::new(cached) }) }
+        Self::over(store, clock, writers, cached, None)
+    }
+
+    /// Like [`Builds::new`], with snapshots of long builds.
+    #[must_use]
+    pub fn with_snapshots(
+        store: Arc<dyn EventStore>,
+        clock: Arc<dyn Clock>,
+        writers: Writers,
+        cached: usize,
+        snapshotting: Snapshotting,
+    ) -> Self {
+        Self::over(store, clock, writers, cached, Some(snapshotting))
+    }
+
+    fn over(
+        store: Arc<dyn EventStore>,
+        clock: Arc<dyn Clock>,
+        writers: Writers,
+        cached: usize,
+        snapshotting: Option<Snapshotting>,
+    ) -> Self {
+        let (cache, pauses) = (Cache::new(cached), Pauses::default());
+        Self { inner: Arc::new(Inner { store, clock, writers, cache, snapshotting, pauses }) }
     }
 
     /// Carries a command out. It runs to its end even if the caller goes away.
@@ -117,7 +161,8 @@ impl Builds {
         }
     }
 
-    /// Looks at a build as it is now; `None` if there is none. Every command that was answered before is seen.
+    /// Looks at a build as it is now; `None` if there is none. Every command that was answered before is seen,
+    /// whichever process answered it: with [`Writers::Several`] that costs a question to the store.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -126,14 +171,44 @@ impl Builds {
         id: BuildId,
         look: impl FnOnce(&Loaded) -> R + Send,
     ) -> Result<Option<R>, StoreError> {
+        self.look(id, None, look).await
+    }
+
+    /// Like [`Builds::read`], but as the build was at some time at or after a version. If this process knows of
+    /// that already, the store is not asked: what other processes did since may not be seen.
+    ///
+    /// For whoever acts on an event and can bear that another event has outdated it.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn read_since<R>(
+        &self,
+        id: BuildId,
+        version: Version,
+        look: impl FnOnce(&Loaded) -> R + Send,
+    ) -> Result<Option<R>, StoreError> {
+        self.look(id, Some(version), look).await
+    }
+
+    async fn look<R>(
+        &self,
+        id: BuildId,
+        enough: Option<Version>,
+        look: impl FnOnce(&Loaded) -> R + Send,
+    ) -> Result<Option<R>, StoreError> {
         let mailbox = self.inner.cache.mailbox(id);
         let mut held = mailbox.lock().await;
-        let loaded = self.inner.current(id, held.take()).await?;
-        let seen = (loaded.version > Version(0)).then(|| look(&loaded));
-        if seen.is_some() {
-            *held = Some(loaded);
+        let mut loaded = match held.take() {
+            Some(loaded) if enough.is_some_and(|enough| loaded.version >= enough) => loaded,
+            known => self.inner.current(id, known).await?,
+        };
+        if loaded.version == Version(0) {
+            return Ok(None);
         }
-        Ok(seen)
+        self.inner.consider_snapshot(id, &mut loaded);
+        let seen = look(&loaded);
+        *held = Some(loaded);
+        Ok(Some(seen))
     }
 
     /// A build as it was at a version; `None` if it never had it.
@@ -141,47 +216,15 @@ impl Builds {
     /// # Errors
     /// If it cannot be read.
     pub async fn at(&self, id: BuildId, version: Version) -> Result<Option<Loaded>, StoreError> {
-        let loaded = self.inner.read_on(id, Loaded::default(), Some(version)).await?;
+        let loaded = self.inner.fold_up_to(id, version).await?;
         Ok((version > Version(0) && loaded.version == version).then_some(loaded))
     }
 }
 
 impl Inner {
-    /// A build as it is now, given what is known of it.
-    async fn current(&self, id: BuildId, known: Option<Loaded>) -> Result<Loaded, StoreError> {
-        match known {
-            Some(loaded) if self.writers == Writers::OnlyThis => Ok(loaded),
-            known => self.read_on(id, known.unwrap_or_default(), None).await,
+    fn consider_snapshot(&self, id: BuildId, loaded: &mut Loaded) {
+        if let Some(snapshotting) = &self.snapshotting {
+            snapshotting.consider(id, loaded);
         }
     }
-
-    /// Folds the events after `from`, up to a version if one is given.
-    async fn read_on(
-        &self,
-        id: BuildId,
-        mut from: Loaded,
-        upto: Option<Version>,
-    ) -> Result<Loaded, StoreError> {
-        const PAGE: usize = 1_000;
-        loop {
-            let page = self.store.read_stream(StreamId::Build(id), from.version, PAGE).await?;
-            let full = page.len() == PAGE;
-            for event in page {
-                if upto.is_some_and(|upto| event.version > upto) {
-                    return Ok(from);
-                }
-                let decoded = event.build_event().map_err(corrupt)?;
-                from.build.apply(&decoded);
-                from.version = event.version;
-                from.position = event.position;
-            }
-            if !full {
-                return Ok(from);
-            }
-        }
-    }
-}
-
-fn corrupt(error: DecodeError) -> StoreError {
-    StoreError::Corrupt(Box::new(error))
 }

@@ -1,23 +1,25 @@
 //! The commands that wait for one build, and their common way into the store.
 
-use crate::{ExecuteError, Executed, Inner, Loaded};
+use crate::{ExecuteError, Executed, Inner, Loaded, Writers, decided::Decided};
 use domain::{
     BuildId,
-    build::{BuildEvent, Command, Rejection},
+    build::{BuildEvent, Command},
 };
 use futures::FutureExt as _;
-use ports::{Append, AppendError, Metadata, NewEvent, StoreError, StreamId, Version};
+use ports::{Append, AppendError, Appended, Metadata, NewEvent, StoreError, StreamId, Version};
 use std::{
     collections::VecDeque,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::sleep};
 
 /// Most commands that are decided together.
 const MOST_TOGETHER: usize = 256;
-/// So often a batch is decided again after somebody else changed the build.
-const MOST_TRIES: usize = 8;
+/// So often a batch is decided, if somebody else changes the build each time.
+const MOST_TRIES: u32 = 8;
+/// For so many batches after one that met a conflict, somebody else is expected to want the build too.
+const RIVALRY: u32 = 8;
 
 type Answer = Result<Executed, ExecuteError>;
 
@@ -31,6 +33,17 @@ struct Letter {
 struct Waiting {
     letters: VecDeque<Letter>,
     served: bool,
+    /// How many more batches leave a pause for others.
+    rivalry: u32,
+}
+
+/// When a build was as it is known.
+#[derive(PartialEq, Eq)]
+enum Known {
+    /// Once. An append proves that it still was.
+    Once,
+    /// When the command had been given already.
+    Now,
 }
 
 pub(crate) struct Mailbox {
@@ -68,9 +81,11 @@ impl Mailbox {
             while let Some(letters) = mailbox.collect() {
                 // A panic costs its own batch the answers; what was held of the build is gone with it, and
                 // the letters behind find it read anew.
-                let carried_out = AssertUnwindSafe(mailbox.carry_out(&inner, letters)).catch_unwind();
-                if carried_out.await.is_err() {
-                    tracing::error!(build.id = %mailbox.id, "carrying commands out panicked");
+                match AssertUnwindSafe(mailbox.carry_out(&inner, letters)).catch_unwind().await {
+                    // Whoever was faster is faster the next time, too: somebody slower would never come through.
+                    Ok(conflicts) if mailbox.makes_room(conflicts) => sleep(inner.pauses.courtesy()).await,
+                    Ok(_) => {}
+                    Err(_) => tracing::error!(build.id = %mailbox.id, "carrying commands out panicked"),
                 }
             }
         });
@@ -87,75 +102,111 @@ impl Mailbox {
         Some(waiting.letters.drain(..same).collect())
     }
 
-    async fn carry_out(&self, inner: &Inner, letters: Vec<Letter>) {
-        let mut held = self.loaded.lock().await;
-        for _ in 0..MOST_TRIES {
-            let loaded = match inner.current(self.id, held.take()).await {
-                Ok(loaded) => loaded,
-                Err(error) => return refuse(letters, &ExecuteError::from(error)),
-            };
-            match self.try_once(inner, loaded, &letters).await {
-                Ok((loaded, answers)) => {
-                    *held = (loaded.version > Version(0)).then_some(loaded);
-                    drop(held);
-                    for (letter, answer) in letters.into_iter().zip(answers) {
-                        // A caller who went away needs no answer.
-                        let _ = letter.reply.send(answer);
-                    }
-                    return;
-                }
-                Err(AppendError::Conflict { expected, actual }) => {
-                    tracing::debug!(build.id = %self.id, %expected, %actual, "decided on an old version, again");
-                }
-                Err(AppendError::Store(error)) => return refuse(letters, &ExecuteError::from(error)),
-            }
-        }
-        refuse(letters, &ExecuteError::Contended);
+    /// Whether to leave a pause for others after a batch that met so many conflicts.
+    fn makes_room(&self, conflicts: u32) -> bool {
+        let mut waiting = self.waiting();
+        waiting.rivalry = if conflicts > 0 { RIVALRY } else { waiting.rivalry.saturating_sub(1) };
+        waiting.rivalry > 0
     }
 
-    /// Decides all letters on one state, each seeing what those before it led to, and appends at once.
-    async fn try_once(
+    /// Carries letters out and answers them. Tells how often somebody else was faster.
+    async fn carry_out(&self, inner: &Inner, letters: Vec<Letter>) -> u32 {
+        let mut held = self.loaded.lock().await;
+        let mut conflicts = 0;
+        match self.settle(inner, held.take(), &letters, &mut conflicts).await {
+            Ok((mut loaded, answers)) => {
+                for (letter, answer) in letters.into_iter().zip(answers) {
+                    // A caller who went away needs no answer.
+                    let _ = letter.reply.send(answer);
+                }
+                inner.consider_snapshot(self.id, &mut loaded);
+                *held = (loaded.version > Version(0)).then_some(loaded);
+            }
+            Err(error) => refuse(letters, &error),
+        }
+        conflicts
+    }
+
+    /// Decides and appends until nobody else is faster.
+    async fn settle(
         &self,
         inner: &Inner,
-        mut loaded: Loaded,
+        held: Option<Loaded>,
         letters: &[Letter],
-    ) -> Result<(Loaded, Vec<Answer>), AppendError> {
-        let expected = loaded.version;
-        let mut decided: Vec<Result<u64, Rejection>> = Vec::with_capacity(letters.len());
-        let mut events: Vec<NewEvent> = Vec::new();
-        for letter in letters {
-            decided.push(match loaded.build.decide(letter.command.clone()) {
-                Ok(new) => {
-                    for event in &new {
-                        events.push(encode(event)?);
-                        loaded.build.apply(event);
-                    }
-                    Ok(expected.0 + events.len() as u64)
+        conflicts: &mut u32,
+    ) -> Result<(Loaded, Vec<Answer>), ExecuteError> {
+        let (mut loaded, mut known) = self.recall(inner, held, letters).await?;
+        loop {
+            let commands = letters.iter().map(|letter| &letter.command);
+            let decided = Decided::of(&mut loaded, commands, inner.writers);
+            if decided.events.is_empty() {
+                if known == Known::Now {
+                    return Ok(answered(decided, loaded, None));
                 }
-                Err(rejection) => Err(rejection),
-            });
+                (loaded, known) = (inner.refresh(self.id, loaded).await?, Known::Now);
+                continue;
+            }
+            match self.append(inner, loaded.version, &decided.events, letters).await {
+                Ok(appended) => return Ok(answered(decided, loaded, Some(appended))),
+                Err(AppendError::Store(error)) => return Err(error.into()),
+                Err(AppendError::Conflict { expected, actual }) => {
+                    tracing::debug!(build.id = %self.id, %expected, %actual, "decided on an old version, again");
+                    *conflicts += 1;
+                    if *conflicts == MOST_TRIES {
+                        return Err(ExecuteError::Contended);
+                    }
+                    sleep(inner.pauses.after_conflicts(*conflicts)).await;
+                    (loaded, known) = (inner.after_conflict(self.id, loaded, actual).await?, Known::Now);
+                }
+            }
         }
-        if let Some(metadata) = letters.first().filter(|_| !events.is_empty()).map(metadata) {
-            let stream = StreamId::Build(self.id);
-            let recorded_at = inner.clock.now();
-            let appended =
-                inner.store.append(Append { stream, expected, events, metadata, recorded_at }).await?;
-            loaded.version = appended.version;
-            loaded.position = appended.position;
-        }
-        let position = loaded.position;
-        let answer = |version| Executed { version: Version(version), position };
-        let answers = decided.into_iter().map(|one| one.map(answer).map_err(ExecuteError::from)).collect();
-        Ok((loaded, answers))
+    }
+
+    /// What to decide on first.
+    async fn recall(
+        &self,
+        inner: &Inner,
+        held: Option<Loaded>,
+        letters: &[Letter],
+    ) -> Result<(Loaded, Known), StoreError> {
+        Ok(match held {
+            Some(loaded) if inner.writers == Writers::OnlyThis => (loaded, Known::Now),
+            Some(loaded) => (loaded, Known::Once),
+            // Every build was new once; that it is not any more would come out.
+            None if letters.iter().all(|letter| matches!(letter.command, Command::Submit { .. })) => {
+                (Loaded::default(), Known::Once)
+            }
+            None => (inner.load(self.id).await?, Known::Now),
+        })
+    }
+
+    async fn append(
+        &self,
+        inner: &Inner,
+        expected: Version,
+        events: &[BuildEvent],
+        letters: &[Letter],
+    ) -> Result<Appended, AppendError> {
+        let encode = |event| NewEvent::build(event).map_err(|error| StoreError::Corrupt(Box::new(error)));
+        let events = events.iter().map(encode).collect::<Result<_, _>>()?;
+        let actor = letters.first().map(|letter| Arc::clone(&letter.actor));
+        let (stream, recorded_at) = (StreamId::Build(self.id), inner.clock.now());
+        let append = Append { stream, expected, events, metadata: Metadata { actor }, recorded_at };
+        inner.store.append(append).await
     }
 }
 
-fn metadata(letter: &Letter) -> Metadata {
-    Metadata { actor: Some(Arc::clone(&letter.actor)) }
-}
-
-fn encode(event: &BuildEvent) -> Result<NewEvent, AppendError> {
-    NewEvent::build(event).map_err(|error| StoreError::Corrupt(Box::new(error)).into())
+/// The build after all commands, and the answer to each.
+fn answered(decided: Decided, mut loaded: Loaded, appended: Option<Appended>) -> (Loaded, Vec<Answer>) {
+    let before = loaded.version;
+    let answers = decided.come_true(&mut loaded);
+    if let Some(Appended { version, position }) = appended {
+        (loaded.version, loaded.position) = (version, position);
+    }
+    let position = loaded.position;
+    let answer = |events| Executed { version: Version(before.0 + events), position };
+    let answers = answers.into_iter().map(|one| one.map(answer).map_err(ExecuteError::from)).collect();
+    (loaded, answers)
 }
 
 fn refuse(letters: Vec<Letter>, error: &ExecuteError) {

@@ -4,7 +4,7 @@ mod simulation;
 mod words;
 
 use buildwright_domain::{
-    Failure, FailureClass, ModelUsage, Usage,
+    Build, Failure, FailureClass, ModelUsage, Usage,
     build::{Attempt, BuildEvent, BuildStatus, Command, Limits, Outcome, PlanSource, Success, Work, data},
 };
 use chrono::{DateTime, Utc};
@@ -255,6 +255,7 @@ proptest! {
             }
             let _ = (build.deadline(), build.open_work().count(), build.track(task(u32::MAX)));
         }
-        build.restore_derived();
+        let snapshot = build.snapshot().unwrap_or_default();
+        let _ = Build::from_snapshot(Build::SNAPSHOT_VERSION, &snapshot);
     }
 }

@@ -8,7 +8,7 @@
 mod words;
 
 use buildwright_domain::{
-    Failure, FailureClass, ModelUsage, Usage,
+    Build, Failure, FailureClass, ModelUsage, Usage,
     build::{
         Attempt, BuildEvent, BuildSpec, BuildStatus, Limits, MergeResult, PlanSource, Repository, TaskResult,
         TaskStatus, Work, data,
@@ -216,7 +216,8 @@ fn every_stored_event_is_read_as_what_it_was_and_written_again_alike() {
 
 #[test]
 fn every_version_of_every_kind_has_a_golden_file() {
-    let mut names = vec!["stream.json".to_owned()];
+    let snapshot = format!("snapshot.v{}.json", Build::SNAPSHOT_VERSION);
+    let mut names = vec!["stream.json".to_owned(), snapshot];
     for kind in BuildEvent::KINDS {
         let versions: Vec<(u16, BuildEvent)> =
             expected().into_iter().filter(|(_, event)| event.kind() == *kind).collect();
@@ -297,4 +298,39 @@ fn a_whole_build_is_folded_to_what_it_became() {
         let written: Value = serde_json::from_str(&event.encode().unwrap()).unwrap();
         assert_eq!(written, stored.payload, "{}", stored.kind);
     }
+}
+
+#[derive(Deserialize)]
+struct Snapshot {
+    /// The fold of so many events of the golden stream …
+    events: usize,
+    /// … is this.
+    state: Value,
+}
+
+/// If this fails, `Build::SNAPSHOT_VERSION` is due to be raised, and the file of the version before to be replaced:
+/// snapshots of older versions are never read.
+#[test]
+fn the_same_events_fold_to_the_same_snapshot() {
+    let stored: Vec<Stored> = serde_json::from_str(&golden("stream.json")).unwrap();
+    let events: Vec<BuildEvent> = stored.iter().map(Stored::decode).collect();
+    let name = format!("snapshot.v{}.json", Build::SNAPSHOT_VERSION);
+    let snapshots: Vec<Snapshot> = serde_json::from_str(&golden(&name)).unwrap();
+    assert_eq!(snapshots.last().unwrap().events, events.len());
+    for Snapshot { events: count, state } in snapshots {
+        let build = fold(&events[..count]);
+        let written: Value = serde_json::from_str(&build.snapshot().unwrap()).unwrap();
+        assert_eq!(written, state, "after {count} events");
+        assert_eq!(Build::from_snapshot(Build::SNAPSHOT_VERSION, &state.to_string()).unwrap(), build);
+    }
+}
+
+#[test]
+fn a_snapshot_of_another_version_or_a_damaged_one_is_an_error() {
+    let whole = Build::default().snapshot().unwrap();
+    Build::from_snapshot(Build::SNAPSHOT_VERSION, &whole).unwrap();
+    for other in [Build::SNAPSHOT_VERSION - 1, Build::SNAPSHOT_VERSION + 1] {
+        Build::from_snapshot(other, &whole).unwrap_err();
+    }
+    Build::from_snapshot(Build::SNAPSHOT_VERSION, &whole[..whole.len() / 2]).unwrap_err();
 }

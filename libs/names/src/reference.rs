@@ -70,6 +70,11 @@ impl RefName {
         Self(format!("refs/builds/{build}/tasks/{task}"))
     }
 
+    /// Where a commit is kept that others can have from us or that we have from others: `refs/shared/<commit>`.
+    pub fn of_shared(commit: &crate::Commit) -> Self {
+        Self(format!("refs/shared/{commit}"))
+    }
+
     /// Where what was fetched from elsewhere is kept: `refs/sources/<digest>`, the digest being that of the
     /// source's URL and branch.
     pub fn of_source(digest: [u8; 32]) -> Self {

@@ -14,4 +14,4 @@ pub use draft::{DependencyDraft, PlanDraft, TaskDraft};
 pub use frontier::Frontier;
 pub use graph::Plan;
 pub use task::{PlannedTask, TaskKey, TaskKeyError, TaskNumber, TaskType};
-pub use validate::{Bounds, InvalidPlan, Problem, names_no_model};
+pub use validate::{Bounds, InvalidPlan, MOST_LABELS, Problem, names_no_model};

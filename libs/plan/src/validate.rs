@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Most labels that one task may ask for.
-const MOST_LABELS: usize = 4;
+pub const MOST_LABELS: usize = 4;
 
 /// How large a plan may be. Every bound is a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]

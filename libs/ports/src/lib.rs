@@ -10,6 +10,7 @@ mod output;
 mod read_models;
 mod results;
 mod roster;
+mod snapshots;
 mod wire;
 
 pub use artifacts::{ArtifactError, ArtifactKey, ArtifactStore};
@@ -27,4 +28,5 @@ pub use output::{OutputChunk, OutputLine, OutputLog, OutputStream};
 pub use read_models::{BuildFilter, BuildPage, BuildSummary, ReadModels, TaskCounts};
 pub use results::{DiffText, FileEntry, ResultError, Results};
 pub use roster::{BreakerState, ExecutorState, ExecutorStatus, Roster, RunningWork};
+pub use snapshots::{Snapshot, Snapshots};
 pub use wire::WireError;

@@ -31,6 +31,9 @@ pub enum ResultError {
     /// The commit is not there.
     #[error("the result is not available")]
     NotFound,
+    /// What holds it cannot be reached: later it may be.
+    #[error("the result is unavailable: {0}")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Reading failed.
     #[error("the result cannot be read: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),

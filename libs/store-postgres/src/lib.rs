@@ -1,4 +1,4 @@
-//! The event store and the read models in one PostgreSQL database, for any number of processes.
+//! The event store, its snapshots and the read models in one PostgreSQL database, for any number of processes.
 //!
 //! Every process has one task that appends. It takes everything that waits and stores it with one statement,
 //! which judges each append by itself; so under load one `fsync` serves many appends, and the lock under which
@@ -11,7 +11,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `store` | opening, closing, and the two ports |
+//! | `store` | opening, closing, and the ports |
 //! | `appender` | the task that appends |
 //! | `batch` | which of the waiting appends share a statement, and what it says of them |
 //! | `link` | the appender's connection |
@@ -19,8 +19,9 @@
 //! | `wakeups` | telling other processes of it, and hearing from them |
 //! | `projecting` | the read models' checkpoint: only one process at a time moves it |
 //! | `tail` | the end of the log in memory |
-//! | `events`, `builds`, `listing` | the SQL |
+//! | `events`, `snapshots`, `builds`, `listing` | the SQL |
 //! | `sessions` | connections and their settings, and reading through them |
+//! | `scratch` | databases for the time of a measurement |
 //! | `migrations` | the steps to the tables of this version |
 //! | `failure` | PostgreSQL's errors as the port's |
 
@@ -36,10 +37,13 @@ mod migrations;
 mod options;
 mod progress;
 mod projecting;
+mod scratch;
 mod sessions;
+mod snapshots;
 mod store;
 mod tail;
 mod wakeups;
 
 pub use options::PostgresOptions;
+pub use scratch::ScratchDatabase;
 pub use store::PostgresStore;

@@ -44,11 +44,10 @@ fn migrator() -> Migrator {
         Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
     // Not `sqlx::migrate!`: its macro crate would compile the drivers a second time, for the compiler's own use.
-    let mut migrator = Migrator::with_migrations(vec![step(
-        1,
-        "events and builds",
-        include_str!("../../../migrations/postgres/0001_events_and_builds.sql"),
-    )]);
+    let mut migrator = Migrator::with_migrations(vec![
+        step(1, "events and builds", include_str!("../../../migrations/postgres/0001_events_and_builds.sql")),
+        step(2, "snapshots", include_str!("../../../migrations/postgres/0002_snapshots.sql")),
+    ]);
     // While a fleet is upgraded, old processes start over the tables of the new ones: see the folder's README.
     migrator.set_ignore_missing(true);
     migrator

@@ -83,7 +83,7 @@ impl Pool {
         Self { pool: sessions.pool(most), most, silence: sessions.silence }
     }
 
-    /// The rows of a query that changes nothing.
+    /// The rows of a query that may be sent twice.
     pub(crate) async fn rows<'q>(
         &self,
         query: impl Fn() -> Query<'q> + Send + Sync,

@@ -10,6 +10,7 @@ use crate::{
     progress::{Progress, Shared},
     projecting::Projecting,
     sessions::{Pool, Sessions},
+    snapshots,
     tail::Tail,
     wakeups::Wakeups,
 };
@@ -17,7 +18,7 @@ use async_trait::async_trait;
 use domain::BuildId;
 use ports::{
     Append, AppendError, Appended, BuildFilter, BuildPage, BuildSummary, EventStore, Position, ReadModels,
-    RecordedEvent, StoreError, StreamId, Version,
+    RecordedEvent, Snapshot, Snapshots, StoreError, StreamId, Version,
 };
 use sqlx::{Connection, Row};
 use std::sync::Arc;
@@ -134,6 +135,21 @@ impl EventStore for PostgresStore {
 
     fn head(&self) -> watch::Receiver<Position> {
         self.inner.shared.head.subscribe()
+    }
+}
+
+#[async_trait]
+impl Snapshots for PostgresStore {
+    async fn load_snapshot(&self, stream: StreamId) -> Result<Option<Snapshot>, StoreError> {
+        let stream = stream.to_string();
+        let rows = self.inner.readers.rows(|| snapshots::load(&stream)).await?;
+        rows.first().map(|row| snapshots::read(row).map_err(StoreError::from)).transpose()
+    }
+
+    async fn save_snapshot(&self, stream: StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
+        let stream = stream.to_string();
+        self.inner.readers.rows(|| snapshots::save(&stream, &snapshot)).await?;
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The event store and the read models in one SQLite file.
+//! The event store, its snapshots and the read models in one SQLite file.
 //!
 //! All writing goes through one task that owns the only writing connection. It takes everything that waits,
 //! stores it in one transaction, and answers when that is on disk: under load one `fsync` serves many
@@ -7,12 +7,12 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `store` | opening, closing, and the two ports |
+//! | `store` | opening, closing, and the ports |
 //! | `writer` | the task that writes |
 //! | `placement` | which append of a batch goes where, and which conflicts |
 //! | `versions` | the versions of recently written streams |
 //! | `tail` | the end of the log in memory |
-//! | `events`, `builds`, `listing` | the SQL |
+//! | `events`, `snapshots`, `builds`, `listing` | the SQL |
 //! | `insert` | many rows in few statements |
 //! | `failure` | SQLite's errors as the port's |
 
@@ -23,6 +23,7 @@ mod insert;
 mod listing;
 mod options;
 mod placement;
+mod snapshots;
 mod store;
 mod tail;
 mod versions;

@@ -1,7 +1,7 @@
 use crate::{
     SqliteOptions, builds, events,
     failure::store_error,
-    listing,
+    listing, snapshots,
     tail::Tail,
     writer::{Projection, Request, Shared, Writer},
 };
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use domain::BuildId;
 use ports::{
     Append, AppendError, Appended, BuildFilter, BuildPage, BuildSummary, EventStore, Position, ReadModels,
-    RecordedEvent, StoreError, StreamId, Version,
+    RecordedEvent, Snapshot, Snapshots, StoreError, StreamId, Version,
 };
 use sqlx::{
     ConnectOptions, SqlSafeStr, SqlitePool,
@@ -89,11 +89,10 @@ fn migrations() -> Migrator {
         Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
     // Not `sqlx::migrate!`: its macro crate would compile SQLite a second time, for the compiler's own use.
-    Migrator::with_migrations(vec![step(
-        1,
-        "events and builds",
-        include_str!("../../../migrations/sqlite/0001_events_and_builds.sql"),
-    )])
+    Migrator::with_migrations(vec![
+        step(1, "events and builds", include_str!("../../../migrations/sqlite/0001_events_and_builds.sql")),
+        step(2, "snapshots", include_str!("../../../migrations/sqlite/0002_snapshots.sql")),
+    ])
 }
 
 #[async_trait]
@@ -124,6 +123,21 @@ impl EventStore for SqliteStore {
 
     fn head(&self) -> watch::Receiver<Position> {
         self.shared.head.subscribe()
+    }
+}
+
+#[async_trait]
+impl Snapshots for SqliteStore {
+    async fn load_snapshot(&self, stream: StreamId) -> Result<Option<Snapshot>, StoreError> {
+        let row = snapshots::load(&self.readers, stream).await.map_err(store_error)?;
+        row.map(|row| snapshots::read(&row).map_err(StoreError::from)).transpose()
+    }
+
+    async fn save_snapshot(&self, stream: StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
+        let (answer, done) = oneshot::channel();
+        let request = Request::Save(stream, snapshot, answer);
+        self.requests.send(request).await.map_err(|_| StoreError::Closed)?;
+        done.await.map_err(|_| StoreError::Closed)?
     }
 }
 

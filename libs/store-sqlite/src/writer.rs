@@ -1,7 +1,9 @@
 //! The task that writes.
 
-use crate::{builds, events, failure::Failure, placement::Placement, tail::Tail, versions::Versions};
-use ports::{Append, AppendError, Appended, BuildSummary, Position, StoreError, StreamId, Version};
+use crate::{
+    builds, events, failure::Failure, placement::Placement, snapshots, tail::Tail, versions::Versions,
+};
+use ports::{Append, AppendError, Appended, BuildSummary, Position, Snapshot, StoreError, StreamId, Version};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     collections::HashMap,
@@ -22,12 +24,14 @@ pub(crate) enum Projection {
 }
 
 type Answer<T> = oneshot::Sender<T>;
+type Saving = (StreamId, Snapshot, Answer<Result<(), StoreError>>);
 
 /// What the writer can be asked.
 #[derive(Debug)]
 pub(crate) enum Request {
     Append(Append, Answer<Result<Appended, AppendError>>),
     Project(Projection, Answer<Result<(), StoreError>>),
+    Save(StreamId, Snapshot, Answer<Result<(), StoreError>>),
     Close(Answer<()>),
 }
 
@@ -61,6 +65,7 @@ pub(crate) struct Writer {
 struct Batch {
     appends: Vec<(Append, Answer<Result<Appended, AppendError>>)>,
     projections: Vec<(Projection, Answer<Result<(), StoreError>>)>,
+    snapshots: Vec<Saving>,
     closing: Vec<Answer<()>>,
 }
 
@@ -112,7 +117,7 @@ impl Writer {
 
     /// Stores a batch and answers it. Whoever stopped waiting for an answer is not told.
     async fn serve(&mut self, batch: Batch) {
-        let Batch { appends, projections, .. } = batch;
+        let Batch { appends, projections, snapshots, .. } = batch;
         let (appends, appenders): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
         let (projections, projectors): (Vec<_>, Vec<_>) = projections.into_iter().unzip();
         match self.store(appends, projections).await {
@@ -136,6 +141,20 @@ impl Writer {
                 }
             }
         }
+        // In a transaction of its own, so that a snapshot for which there is no room costs no event its place.
+        for (stream, snapshot, answer) in snapshots {
+            let _ = answer.send(self.save(stream, &snapshot).await.map_err(StoreError::from));
+        }
+    }
+
+    async fn save(&mut self, stream: StreamId, snapshot: &Snapshot) -> Result<(), Failure> {
+        self.connect().await?;
+        let Some(connection) = &mut self.connection else { return Err(sqlx::Error::WorkerCrashed.into()) };
+        let saved = snapshots::save(connection, stream, snapshot).await;
+        if saved.is_err() {
+            self.distrust().await;
+        }
+        Ok(saved?)
     }
 
     async fn store(&mut self, appends: Vec<Append>, projections: Vec<Projection>) -> Result<Stored, Failure> {
@@ -248,6 +267,7 @@ impl Batch {
             match request {
                 Request::Append(append, answer) => batch.appends.push((append, answer)),
                 Request::Project(projection, answer) => batch.projections.push((projection, answer)),
+                Request::Save(stream, snapshot, answer) => batch.snapshots.push((stream, snapshot, answer)),
                 Request::Close(answer) => batch.closing.push(answer),
             }
         }

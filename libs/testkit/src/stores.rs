@@ -9,8 +9,9 @@ pub mod listing;
 pub mod payloads;
 pub mod projecting;
 pub mod sample;
+pub mod snapshots;
 
-use ports::{EventStore, ReadModels};
+use ports::{EventStore, ReadModels, Snapshots};
 use std::sync::Arc;
 
 /// A store to be tested, on data of its own.
@@ -24,6 +25,9 @@ pub trait Subject: Sized + Send + Sync {
 
     /// Its events.
     fn events(&self) -> Arc<dyn EventStore>;
+
+    /// Its snapshots.
+    fn snapshots(&self) -> Arc<dyn Snapshots>;
 
     /// Its read models.
     fn read_models(&self) -> Arc<dyn ReadModels>;
@@ -54,6 +58,10 @@ macro_rules! store_conformance {
             following {
                 followers_see_each_event_once_and_in_order
                 the_head_wakes_whoever_waits
+            }
+            snapshots {
+                a_snapshot_is_read_as_it_was_saved_last_also_after_opening_again
+                a_snapshot_never_goes_back
             }
             projecting {
                 a_row_is_read_as_it_was_stored

@@ -16,6 +16,8 @@ use crate::process::{Completeness, Running, read_at_most, tail};
 
 /// For work on this machine's disk. Fetches and archives bring their own.
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(120);
+/// For work on a whole history, which may have gigabytes.
+const HISTORY_TIMEOUT: Duration = Duration::from_secs(1800);
 /// Lists of files are the longest output that we hold in memory.
 const OUTPUT_LIMIT: usize = 64 << 20;
 
@@ -146,6 +148,12 @@ impl Invocation {
 
     pub(crate) fn output_file(mut self, file: File) -> Self {
         self.output = Some(file);
+        self
+    }
+
+    /// It may go through a whole history.
+    pub(crate) fn of_histories(mut self) -> Self {
+        self.timeout = HISTORY_TIMEOUT;
         self
     }
 

@@ -32,7 +32,7 @@ pub use attempt::{
 pub use error::GitError;
 pub use git::{Git, Version};
 pub use project::{
-    Access, Archive, BaseError, Diff, FileContent, FileEntry, ImportError, LogEntry, MergeError, Project,
-    PublishError, Published, Repositories, Source, SourceRules,
+    Access, Advance, Archive, BaseError, Diff, FileContent, FileEntry, ImportError, LogEntry, MergeError,
+    Project, PublishError, Published, Repositories, Source, SourceRules,
 };
 pub use tree_path::TreePath;

@@ -1,8 +1,9 @@
 use crate::ApiSettings;
 use commands::Builds;
-use ports::{Clock, EventStore, Ids, OutputLog, ReadModels, Results};
+use ports::{Clock, EventStore, Ids, OutputLog, ReadModels, Results, Roster};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use vitals::{Metrics, ReadyChecks};
 
 /// What the endpoints need of the world.
 #[derive(Clone)]
@@ -17,12 +18,18 @@ pub struct App {
     pub output: Arc<dyn OutputLog>,
     /// What builds made.
     pub results: Arc<dyn Results>,
+    /// Who does the work.
+    pub roster: Arc<dyn Roster>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ids of new builds.
     pub ids: Arc<dyn Ids>,
     /// Bounds and defaults.
     pub settings: Arc<ApiSettings>,
+    /// What must work beside the event store and the lists for the process to be ready.
+    pub ready: ReadyChecks,
+    /// Where requests are counted, and what is told of the process.
+    pub metrics: Arc<Metrics>,
     /// Cancelled when the process stops: streams and long polls end.
     pub stop: CancellationToken,
 }

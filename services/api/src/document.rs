@@ -1,4 +1,5 @@
-use crate::{App, Problem, routes};
+use crate::{App, routes};
+use problem::Problem;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -16,6 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
         (name = "results", description = "What a completed build made"),
         (name = "tasks", description = "The parts of a build"),
         (name = "events", description = "Everything that happened, in order"),
+        (name = "executors", description = "Who does the work"),
         (name = "operation", description = "For those who operate it"),
     ),
     components(schemas(Problem)),
@@ -30,7 +32,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// Every endpoint, with its description: an endpoint cannot have one without the other.
 pub(crate) fn routed() -> OpenApiRouter<App> {
-    use routes::{builds, events, health, tasks};
+    use routes::{builds, events, executors, health, tasks};
     OpenApiRouter::with_openapi(Doc::openapi())
         .routes(routes!(builds::submit::submit, builds::list::list))
         .routes(routes!(builds::show::show))
@@ -45,7 +47,9 @@ pub(crate) fn routed() -> OpenApiRouter<App> {
         .routes(routes!(tasks::show::show))
         .routes(routes!(tasks::output::output))
         .routes(routes!(events::list::list))
+        .routes(routes!(executors::list::list))
         .routes(routes!(health::live::live))
         .routes(routes!(health::ready::ready))
+        .routes(routes!(health::metrics::metrics))
         .routes(routes!(health::document::document))
 }

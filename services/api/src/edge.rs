@@ -1,18 +1,18 @@
 //! What holds for every request.
 
-use crate::{
-    App,
-    problem::{MEDIA_TYPE, Problem},
-};
+use crate::{ApiSettings, App};
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
-use std::any::Any;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use problem::{MEDIA_TYPE, Problem};
+use std::{any::Any, time::Duration};
+use tokio::time::Instant;
 use tower_http::request_id::{MakeRequestId, MakeRequestUuid, RequestId};
+use vitals::HttpRequests;
 
 /// The header that names a request in logs, ours and the client's.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,7 +41,7 @@ pub(crate) fn span(request: &http::Request<Body>) -> tracing::Span {
 
 /// Ends a request whose answer does not begin in time. Streams begin at once and may then take as they like.
 pub(crate) async fn limit_time(State(app): State<App>, request: Request, next: Next) -> Response {
-    let limit = app.settings.answer_timeout + app.settings.max_wait + app.settings.body_timeout;
+    let limit = time_limit(&app.settings, &request);
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
@@ -50,6 +50,37 @@ pub(crate) async fn limit_time(State(app): State<App>, request: Request, next: N
                 .into_response()
         }
     }
+}
+
+/// Only who sends a body gets time for it, and only who asks to wait may wait.
+fn time_limit(settings: &ApiSettings, request: &Request) -> Duration {
+    let mut limit = settings.answer_timeout;
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        limit += settings.body_timeout;
+    }
+    if request.uri().query().is_some_and(|query| query.contains("wait=")) {
+        limit += settings.max_wait;
+    }
+    limit
+}
+
+/// Tells every client whose request may work later when to try again.
+pub(crate) async fn tell_when_to_retry(State(app): State<App>, mut response: Response) -> Response {
+    problem::tell_when_to_retry(&mut response, app.settings.retry_after);
+    response
+}
+
+/// Counts a request under the pattern that its path fitted.
+pub(crate) async fn count(
+    State(requests): State<HttpRequests>,
+    route: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (method, began) = (request.method().clone(), Instant::now());
+    let response = next.run(request).await;
+    requests.answered(route.as_ref().map(MatchedPath::as_str), &method, response.status(), began.elapsed());
+    response
 }
 
 /// The answer to a request whose handler panicked. The panic hook has logged it.

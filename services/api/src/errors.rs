@@ -1,11 +1,11 @@
 //! The errors of an endpoint, written once: status, code and words give the answer and its documentation.
 
-use crate::problem::{MEDIA_TYPE, Problem};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use ports::StoreError;
+use ports::{BusError, StoreError};
+use problem::{MEDIA_TYPE, Problem};
 use std::{collections::BTreeMap, error::Error};
-use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{Content, HeaderBuilder, ObjectBuilder, Ref, RefOr, ResponseBuilder, schema::Type};
 
 /// Declares the set of errors that one endpoint can answer. Every set also holds `Fault`, what goes wrong on
 /// our side, which any endpoint can answer.
@@ -25,7 +25,7 @@ macro_rules! api_errors {
             fn into_response(self) -> axum::response::Response {
                 match self {
                     $(Self::$variant $(($particulars))? => {
-                        $crate::problem::Problem::new(http::StatusCode::$status, $code, $title)
+                        problem::Problem::new(http::StatusCode::$status, $code, $title)
                             $(.with($particulars))?
                             .into_response()
                     })*
@@ -96,6 +96,15 @@ impl From<std::sync::Arc<StoreError>> for Fault {
     }
 }
 
+impl From<BusError> for Fault {
+    fn from(error: BusError) -> Self {
+        match error {
+            BusError::Unavailable(_) | BusError::Closed => Self::Unavailable(error.into()),
+            BusError::TooLarge { .. } => Self::internal(error),
+        }
+    }
+}
+
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         self.log();
@@ -119,9 +128,19 @@ pub(crate) fn documented(
     texts
         .into_iter()
         .map(|(status, texts)| {
-            let response =
-                ResponseBuilder::new().description(texts.join("; ")).content(MEDIA_TYPE, schema()).build();
-            (status, RefOr::T(response))
+            let response = ResponseBuilder::new().description(texts.join("; ")).content(MEDIA_TYPE, schema());
+            let response = if status == StatusCode::SERVICE_UNAVAILABLE.as_str() {
+                response.header("retry-after", retry_after())
+            } else {
+                response
+            };
+            (status, RefOr::T(response.build()))
         })
         .collect()
+}
+
+/// Every answer of status 503 has it; the edge sees to that.
+fn retry_after() -> utoipa::openapi::Header {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds after which to try again")).build()
 }

@@ -7,8 +7,8 @@
 //! | `read` | extractors, which gather *every* problem of a request before refusing it |
 //! | `order` | from a request to the build it orders |
 //! | `feed` | server-sent events, read from the stores by cursor |
-//! | `problem`, `errors` | RFC 9457 documents and the sets of errors of the endpoints |
-//! | `edge` | what holds for every request: id, time limit, panics, errors that nobody phrased |
+//! | `errors` | the sets of errors of the endpoints, each answered as an RFC 9457 document |
+//! | `edge` | what holds for every request: id, time limit, figures, panics, errors that nobody phrased |
 
 mod app;
 mod document;
@@ -16,7 +16,6 @@ mod edge;
 mod errors;
 mod feed;
 mod order;
-mod problem;
 mod read;
 mod router;
 mod routes;
@@ -26,7 +25,6 @@ mod wire;
 
 pub use app::App;
 pub use document::openapi;
-pub use problem::{FieldError, Location, Problem};
 pub use router::router;
 pub use server::serve;
 pub use settings::ApiSettings;

@@ -5,8 +5,8 @@ use crate::{
     read::{Fields, FromJson, Problems},
     wire::{LimitsDraft, RepositoryDraft, SubmitBuild},
 };
-use domain::build::{BuildSpec, Limits, Repository};
-use names::{BranchName, ProjectName, RepositoryUrl};
+use domain::build::{BuildSpec, Limits, Priority, Repository};
+use names::{BranchName, PoolName, ProjectName, RepositoryUrl, TenantName};
 use plan::Plan;
 use serde_json::Value;
 use std::{collections::BTreeMap, str::FromStr};
@@ -25,14 +25,18 @@ struct OpenSpec {
     model: String,
     limits: Limits,
     labels: BTreeMap<String, String>,
+    priority: Priority,
+    pool: PoolName,
 }
 
 impl Order {
     /// What is ordered, with the project the client named or else this one.
     pub(crate) fn place(self, own_project: ProjectName) -> (BuildSpec, Option<Plan>) {
-        let OpenSpec { prompt, project, repository, framework, model, limits, labels } = self.spec;
+        let OpenSpec { prompt, project, repository, framework, model, limits, labels, priority, pool } =
+            self.spec;
         let project = project.unwrap_or(own_project);
-        let (tenant, priority, pool) = Default::default();
+        // Until there are accounts.
+        let tenant = TenantName::default();
         let spec = BuildSpec {
             prompt,
             project,
@@ -60,6 +64,8 @@ impl FromJson for Order {
             model: model(draft.model, settings, problems),
             limits: limits(draft.limits.unwrap_or_default(), settings, problems),
             labels: labels(draft.labels.unwrap_or_default(), settings, problems),
+            priority: draft.priority.map_or_else(Priority::default, |number| priority(number, problems)),
+            pool: draft.pool.and_then(|name| parsed(&name, "/pool", problems)).unwrap_or_default(),
             prompt: draft.prompt,
             framework: draft.framework,
         };
@@ -105,6 +111,12 @@ fn repository(draft: RepositoryDraft, settings: &ApiSettings, problems: &mut Pro
         Some(name) => parsed(&name, "/repository/branch", problems).map(Some),
     };
     Some(Repository { url: allowed?, branch: branch? })
+}
+
+fn priority(number: i64, problems: &mut Problems) -> Priority {
+    Priority::try_from(number)
+        .map_err(|error| problems.add("/priority", error.to_string()))
+        .unwrap_or_default()
 }
 
 fn model(given: Option<String>, settings: &ApiSettings, problems: &mut Problems) -> String {

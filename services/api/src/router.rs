@@ -1,6 +1,7 @@
 use crate::{App, document, edge, routes::health::document::Document};
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use bytes::Bytes;
+use std::sync::Arc;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
@@ -13,6 +14,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// The endpoints over an [`App`].
 pub fn router(app: App) -> Router {
+    watch_events(&app);
     let (router, document) = document::routed().split_for_parts();
     // A document built from our own types can be written.
     let document = Document(serde_json::to_vec(&document).map(Bytes::from).unwrap_or_default());
@@ -26,6 +28,8 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), edge::limit_time))
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(middleware::map_response(edge::phrase_errors))
+        .layer(middleware::map_response_with_state(app.clone(), edge::tell_when_to_retry))
+        .layer(middleware::from_fn_with_state(app.metrics.http_requests(), edge::count))
         // What fails is logged where it is handled, with its cause.
         .layer(
             TraceLayer::new_for_http()
@@ -35,4 +39,10 @@ pub fn router(app: App) -> Router {
         )
         .layer(middleware::from_fn(edge::identify))
         .with_state(app)
+}
+
+/// Nothing is subscribed to between two looks: who watches a log may keep others busy telling of it.
+fn watch_events(app: &App) {
+    let (store, lists) = (Arc::clone(&app.store), Arc::clone(&app.read_models));
+    app.metrics.watch_events(move || store.head().borrow().0, move || lists.projected().borrow().0);
 }

@@ -30,6 +30,10 @@ pub struct ApiSettings {
     pub body_timeout: Duration,
     /// So long may an answer take to begin, a long poll's wait apart.
     pub answer_timeout: Duration,
+    /// After so long a client is told to try again what was not available; whole seconds.
+    pub retry_after: Duration,
+    /// So long may the event store take to answer for the process to count as ready.
+    pub ready_patience: Duration,
     /// So long a list waits for the projector to show what was answered before.
     pub read_your_writes: Duration,
     /// Time between comments on an idle event stream, so that proxies keep it open.
@@ -61,6 +65,8 @@ impl Default for ApiSettings {
             max_wait: Duration::from_mins(1),
             body_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(30),
+            retry_after: Duration::from_secs(2),
+            ready_patience: Duration::from_secs(2),
             read_your_writes: Duration::from_secs(5),
             heartbeat: Duration::from_secs(15),
             max_diff_bytes: 10 << 20,

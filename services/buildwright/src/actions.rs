@@ -6,6 +6,7 @@ pub(crate) mod carry;
 pub(crate) mod logs;
 pub(crate) mod look;
 pub(crate) mod order;
+pub(crate) mod role;
 pub(crate) mod scripted_model;
 pub(crate) mod up;
 

@@ -1,24 +1,30 @@
 //! The benchmark: what the orchestration costs when the work itself costs nothing.
 //!
-//! Everything is real but the work: HTTP over loopback, SQLite with `synchronous=FULL` on the disk of the
-//! data directory, driver, projector, queue. The load generator shares the machine. Each measure starts from
-//! an empty data directory.
+//! Everything is real but the work: HTTP over loopback, driver, projector, queue, and SQLite with
+//! `synchronous=FULL` on the disk of the data directory; or PostgreSQL and NATS, with api, driver and projector as
+//! processes of their own. The load generator shares the machine. Each measure starts from an empty store, or
+//! from one with as many ended builds as asked for.
 
+mod fleet;
 mod measures;
 mod noop;
 mod report;
+mod stack;
+mod stored;
 
-use crate::config::Config;
-use crate::embedded::{Embedded, ExecutorChoice, Options, start};
-use noop::NoopWorker;
+pub(crate) use fleet::Servers;
 use report::{Figure, Report};
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 /// How much is measured.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// Where data directories are made, one a measure; removed afterwards.
     pub(crate) directory: Option<PathBuf>,
+    /// The servers of a fleet; the embedded stack without.
+    pub(crate) fleet: Option<Servers>,
+    /// Builds that lie in the store before anything is measured.
+    pub(crate) stored_builds: usize,
     /// Builds for the latency measure, one after another.
     pub(crate) latency_builds: usize,
     /// Builds for the throughput measure.
@@ -31,7 +37,15 @@ pub(crate) struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { directory: None, latency_builds: 1_000, builds: 10_000, tasks: 5_000, appends: 20_000 }
+        Self {
+            directory: None,
+            fleet: None,
+            stored_builds: 0,
+            latency_builds: 1_000,
+            builds: 10_000,
+            tasks: 5_000,
+            appends: 20_000,
+        }
     }
 }
 
@@ -44,33 +58,5 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
     for writers in [1, 16, 64] {
         figures.push(measures::appends(plan, writers).await?);
     }
-    Ok(Report::new(figures))
-}
-
-/// A stack whose work costs nothing, in a directory of its own.
-struct Stack {
-    embedded: Embedded,
-    worker: Arc<NoopWorker>,
-    _directory: tempfile::TempDir,
-}
-
-impl Stack {
-    async fn start(plan: &Plan) -> anyhow::Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("buildwright-bench-");
-        let directory = match &plan.directory {
-            Some(parent) => builder.tempdir_in(parent)?,
-            None => builder.tempdir()?,
-        };
-        let worker = Arc::new(NoopWorker::default());
-        let embedded = start(Options {
-            data_dir: directory.path().to_owned(),
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            slots: 256,
-            executor: ExecutorChoice::Worker(worker.clone()),
-            config: Config::default(),
-        })
-        .await?;
-        Ok(Self { embedded, worker, _directory: directory })
-    }
+    Ok(Report::new(plan, figures))
 }

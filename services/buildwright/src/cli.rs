@@ -2,10 +2,12 @@
 
 mod build;
 mod look;
+mod roles;
 mod server;
 
 pub(crate) use build::{BuildArgs, WatchArgs};
 pub(crate) use look::{BuildsArgs, CancelArgs, LogsArgs, ShowArgs, What};
+pub(crate) use roles::{ApiArgs, BusArgs, ExecutorRoleArgs, FleetArgs, RoleArgs};
 pub(crate) use server::{
     BenchArgs, DemoArgs, DoctorArgs, ExecutorArgs, ExecutorKind, ScriptedModelArgs, UpArgs,
 };
@@ -81,6 +83,14 @@ impl Global {
 pub(crate) enum Command {
     /// Start a server: everything in one process
     Up(UpArgs),
+    /// Of a fleet: answer HTTP
+    Api(ApiArgs),
+    /// Of a fleet: give out work and turn what comes of it into events
+    Driver(RoleArgs),
+    /// Of a fleet: keep the lists that are read, and tell events outside
+    Projector(RoleArgs),
+    /// Of a fleet: carry out work
+    Executor(Box<ExecutorRoleArgs>),
     /// Build something from a prompt, and watch
     Build(Box<BuildArgs>),
     /// List builds, newest first
@@ -103,6 +113,13 @@ pub(crate) enum Command {
     ScriptedModel(ScriptedModelArgs),
     /// Print the OpenAPI description of the API
     Openapi,
+}
+
+impl Command {
+    /// Whether it runs until it is stopped, watched by whoever reads its log.
+    pub(crate) fn is_a_service(&self) -> bool {
+        matches!(self, Self::Up(_) | Self::Api(_) | Self::Driver(_) | Self::Projector(_) | Self::Executor(_))
+    }
 }
 
 /// For whom the answer is.

@@ -3,27 +3,28 @@
 //! The data directory belongs to one process at a time; a lock file sees to that, and ends with the process
 //! however it ends.
 
-mod data_dir;
-mod hands;
-
-pub(crate) use data_dir::DataDir;
-pub(crate) use hands::{ClaudeChoice, ExecutorChoice};
-
-use crate::adapters::{GitResults, SystemClock, UlidIds};
+use crate::adapters::{SystemClock, UlidIds};
 use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::hands::{self, ExecutorChoice, Hands};
+use crate::services::Services;
 use anyhow::Context as _;
 use api::App;
-use bus_local::{FileOutputLog, LocalOutcomes, LocalQueue};
+use async_trait::async_trait;
+use bundles::{GitResults, Sharing};
+use bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue};
 use commands::{Builds, Writers};
 use driver::{Driver, Executors};
 use executor::{Executor, Worker};
-use ports::{Clock, EventStore, ExecutorName, Ids, OutcomeBus, ReadModels, TaskQueue};
+use ports::{
+    BusError, Clock, EventStore, ExecutorName, ExecutorStatus, Ids, OutcomeBus, ReadModels, Roster, TaskQueue,
+};
 use projector::Projector;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use store_sqlite::{SqliteOptions, SqliteStore};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use workspace::{Access, Git, Repositories, SourceRules};
+use vitals::{Metrics, ReadyChecks};
 
 /// How many orders may wait for a slot; the driver keeps what comes on top.
 const QUEUE: usize = 100_000;
@@ -52,8 +53,7 @@ pub(crate) struct Embedded {
     data_dir: DataDir,
     store: SqliteStore,
     parts: Parts,
-    stop: CancellationToken,
-    services: JoinSet<&'static str>,
+    services: Services,
 }
 
 /// What other code of this process may use directly.
@@ -70,13 +70,22 @@ pub(crate) struct Parts {
 
 /// Starts everything; when this returns, the API answers.
 pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
-    let data_dir = DataDir::open(&options.data_dir)?;
+    let data_dir = DataDir::open(&options.data_dir, DataDir::ALL)?;
     let store = SqliteStore::open(&data_dir.database(), SqliteOptions::default()).await?;
     let parts = Parts::over(&store);
     let output = Arc::new(FileOutputLog::new(data_dir.output(), options.config.output));
-    let repositories = repositories(&options, &data_dir).await?;
-    let worker =
-        hands::worker(&options, &data_dir, &parts, output.clone(), Arc::clone(&repositories)).await?;
+    let repositories = hands::repositories(&options.config, &data_dir).await?;
+    let worker = hands::worker(Hands {
+        choice: &options.executor,
+        config: &options.config,
+        data_dir: &data_dir,
+        artifacts: Arc::new(FolderArtifacts::new(data_dir.artifacts())),
+        output: output.clone(),
+        clock: Arc::clone(&parts.clock),
+        repositories: Arc::clone(&repositories),
+        sharing: Sharing::OneDisk,
+    })
+    .await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another server there?", options.listen))?;
@@ -87,42 +96,33 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         store: Arc::clone(&parts.store),
         read_models: Arc::clone(&parts.read_models),
         output,
-        results: Arc::new(GitResults::new(repositories)),
+        results: Arc::new(GitResults::new(repositories, Sharing::OneDisk)),
+        roster: Arc::new(Nobody),
         clock: Arc::clone(&parts.clock),
         ids: Arc::clone(&parts.ids),
         settings: Arc::new(options.config.api),
+        ready: ReadyChecks::default(),
+        metrics: Arc::new(Metrics::new("embedded", env!("CARGO_PKG_VERSION"))),
         stop: stop.clone(),
     };
     let projector = Projector::new(Arc::clone(&parts.store), Arc::clone(&parts.read_models));
     let (driver, executor) = (parts.driver(), parts.executor(options.slots, worker));
 
-    let mut services = JoinSet::new();
+    let mut services = Services::new(stop.clone());
     let token = || stop.clone();
-    services.spawn(named("projector", projector.run(token())));
-    services.spawn(named("driver", driver.run(token())));
-    services.spawn(named("executor", executor.run(token())));
-    services.spawn(named("api", serve(listener, app, token())));
-    data_dir.announce(address)?;
-    Ok(Embedded { address, data_dir, store, parts, stop, services })
+    services.spawn("projector", projector.run(token()));
+    services.spawn("driver", driver.run(token()));
+    services.spawn("executor", executor.run(token()));
+    services.spawn("api", serve(listener, app, token()));
+    data_dir.announce("up", Some(address))?;
+    Ok(Embedded { address, data_dir, store, parts, services })
 }
 
-async fn named(name: &'static str, service: impl Future<Output = ()>) -> &'static str {
-    service.await;
-    name
-}
-
-async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
+/// Serves the API until told to stop.
+pub(crate) async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
     if let Err(error) = api::serve(listener, app, stop).await {
         tracing::error!(%error, "the API ended");
     }
-}
-
-async fn repositories(options: &Options, data_dir: &DataDir) -> anyhow::Result<Arc<Repositories>> {
-    let git = Git::find("git", crate::settings::search_path()).await.context("git is needed")?;
-    let local = if options.config.api.allow_local_repositories { Access::Allowed } else { Access::Refused };
-    let environment = crate::settings::git_environment();
-    let rules = SourceRules { local, environment, ..SourceRules::default() };
-    Ok(Arc::new(Repositories::new(git, data_dir.repositories(), rules).await?))
 }
 
 impl Parts {
@@ -188,22 +188,27 @@ impl Embedded {
 
     /// Returns when a service ended though nobody asked it to: a defect.
     pub(crate) async fn failed(&mut self) -> anyhow::Error {
-        match self.services.join_next().await {
-            Some(Ok(name)) => anyhow::anyhow!("the {name} ended unexpectedly"),
-            Some(Err(error)) => anyhow::anyhow!("a service died: {error}"),
-            None => anyhow::anyhow!("nothing is running"),
-        }
+        self.services.failed().await
     }
 
     /// Stops everything. Attempts that run are begun again at the next start.
     pub(crate) async fn shutdown(mut self) {
-        self.stop.cancel();
-        while let Some(ended) = self.services.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a service died");
-            }
-        }
+        self.services.stop().await;
         self.data_dir.unannounce();
         self.store.close().await;
+    }
+}
+
+/// The one executor of this process is not on any list yet.
+struct Nobody;
+
+#[async_trait]
+impl Roster for Nobody {
+    async fn announce(&self, _: &ExecutorStatus) {}
+
+    async fn leave(&self, _: &ExecutorName) {}
+
+    async fn executors(&self) -> Result<Vec<ExecutorStatus>, BusError> {
+        Ok(Vec::new())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{ExecutorArgs, ExecutorKind},
-    embedded::{ClaudeChoice, ExecutorChoice},
+    hands::{ClaudeChoice, ExecutorChoice},
     settings,
 };
 use anyhow::{Context as _, bail};

@@ -6,13 +6,17 @@ mod bench;
 mod cli;
 mod client;
 mod config;
+mod data_dir;
 mod demo;
 mod doctor;
 mod embedded;
+mod fleet;
+mod hands;
 mod hiring;
 mod interrupts;
 mod programs;
 mod render;
+mod services;
 mod session;
 mod settings;
 mod watching;
@@ -45,7 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<ExitCode> {
-    let usual = if matches!(cli.command, Command::Up(_)) { "info" } else { "warn" };
+    let usual = if cli.command.is_a_service() { "info" } else { "warn" };
     let filter = cli.global.log.as_deref().unwrap_or(usual);
     let filter = EnvFilter::try_new(filter).map_err(|error| actions::Usage(format!("--log: {error}")))?;
     let colours = io::stderr().is_terminal();
@@ -61,6 +65,10 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
 async fn dispatch(global: Global, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(args) => Box::pin(actions::up::up(&global, args)).await,
+        Command::Api(args) => Box::pin(actions::role::api(&global, args)).await,
+        Command::Driver(args) => Box::pin(actions::role::driver(&global, args)).await,
+        Command::Projector(args) => Box::pin(actions::role::projector(&global, args)).await,
+        Command::Executor(args) => Box::pin(actions::role::executor(&global, *args)).await,
         Command::Build(args) => Box::pin(actions::build::build(&global, *args)).await,
         Command::Watch(args) => Box::pin(actions::build::watch(&global, args)).await,
         Command::Builds(args) => Box::pin(actions::look::builds(&global, args)).await,

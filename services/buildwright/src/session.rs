@@ -4,7 +4,9 @@ use crate::{
     cli::{ExecutorArgs, Global},
     client::Client,
     config::Config,
-    embedded::{self, Embedded, ExecutorChoice, Options},
+    data_dir::SERVER_FILE,
+    embedded::{self, Embedded, Options},
+    hands::ExecutorChoice,
     hiring,
 };
 use anyhow::Context as _;
@@ -19,8 +21,6 @@ use std::{
 /// So long a server on this machine may take to say that it is there.
 const LOCAL: Duration = Duration::from_secs(2);
 const REMOTE: Duration = Duration::from_secs(10);
-/// What a running server leaves in its data directory.
-const SERVER_FILE: &str = "server.json";
 
 /// What a server is needed for, if the command has to start it.
 #[derive(Debug, Clone, Copy)]

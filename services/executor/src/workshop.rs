@@ -19,6 +19,7 @@ use crate::{
     output::Output,
 };
 use async_trait::async_trait;
+use bundles::Sharing;
 use domain::{
     Failure, FailureClass, Usage,
     build::{Outcome, Success},
@@ -33,6 +34,8 @@ use workspace::{AgentGit, AttemptSpec, AttemptWorkspace, Project, Repositories, 
 pub struct Workshop {
     /// The projects' repositories on this machine.
     pub repositories: Arc<Repositories>,
+    /// How they come by what other machines made.
+    pub sharing: Sharing,
     /// Where attempts work.
     pub workspaces: Workspaces,
     /// Where results are left for others.

@@ -19,9 +19,12 @@ const CRATES: &[(&str, Tier)] = &[
     ("buildwright-store-postgres", Tier::Store),
     ("buildwright-bus-local", Tier::Bus),
     ("buildwright-bus-nats", Tier::Bus),
+    ("buildwright-problem", Tier::Problem),
+    ("buildwright-vitals", Tier::Vitals),
     ("buildwright-supervisor", Tier::Supervisor),
     ("buildwright-claude-cli", Tier::Outside),
     ("buildwright-workspace", Tier::Outside),
+    ("buildwright-bundles", Tier::Travel),
     ("buildwright-sandbox", Tier::Outside),
     ("buildwright-webhooks", Tier::Webhooks),
     ("buildwright-scripted-model", Tier::ScriptedModel),
@@ -52,10 +55,16 @@ pub enum Tier {
     Store,
     /// An adapter of the bus and the artifact store.
     Bus,
+    /// How an HTTP answer tells an error.
+    Problem,
+    /// What any process tells those who operate it.
+    Vitals,
     /// Process trees.
     Supervisor,
     /// Knows one thing outside: the CLI, git, the sandbox.
     Outside,
+    /// How commits travel: git over the artifact store.
+    Travel,
     /// Signing and verifying, of use to others on its own.
     Webhooks,
     /// The stand-in for the model, which is part of the product and of many tests.
@@ -85,7 +94,8 @@ impl Tier {
     #[must_use]
     pub fn may_use(self, other: Self) -> bool {
         let allowed: &[Self] = match self {
-            Self::Names | Self::Webhooks | Self::Tool => &[],
+            Self::Names | Self::Problem | Self::Webhooks | Self::Tool => &[],
+            Self::Vitals => &[Self::Problem],
             Self::Plan | Self::Supervisor => &[Self::Names],
             Self::Outside | Self::ScriptedModel => &[Self::Names, Self::Supervisor],
             Self::Domain => &[Self::Names, Self::Plan],
@@ -93,9 +103,19 @@ impl Tier {
             Self::Commands | Self::Store | Self::Bus | Self::Testkit => {
                 &[Self::Names, Self::Plan, Self::Domain, Self::Ports]
             }
-            Self::Service => {
-                &[Self::Names, Self::Plan, Self::Domain, Self::Ports, Self::Commands, Self::Webhooks]
+            Self::Travel => {
+                &[Self::Names, Self::Plan, Self::Domain, Self::Ports, Self::Supervisor, Self::Outside]
             }
+            Self::Service => &[
+                Self::Names,
+                Self::Plan,
+                Self::Domain,
+                Self::Ports,
+                Self::Commands,
+                Self::Problem,
+                Self::Vitals,
+                Self::Webhooks,
+            ],
             Self::Executor => &[
                 Self::Names,
                 Self::Plan,
@@ -104,6 +124,7 @@ impl Tier {
                 Self::Commands,
                 Self::Supervisor,
                 Self::Outside,
+                Self::Travel,
                 Self::ScriptedModel,
             ],
             // All of it is tests: so the servers to run the binary against are no development dependency.
@@ -122,6 +143,8 @@ impl Tier {
     pub fn rule(self) -> &'static str {
         match self {
             Self::Names => "names stands at the bottom and uses nothing of ours",
+            Self::Problem => "a problem document is of HTTP, not of builds: nothing of ours",
+            Self::Vitals => "figures and checks are handed in as closures: vitals uses problem only",
             Self::Webhooks => "webhooks must be of use on its own, with nothing of ours",
             Self::Plan => "plan uses names only",
             Self::Supervisor => "supervisor knows processes, nothing of builds: names only",
@@ -132,10 +155,11 @@ impl Tier {
             Self::Ports => "ports uses domain, plan and names only",
             Self::Commands => "commands reaches aggregates through ports: ports and below only",
             Self::Store | Self::Bus => "an adapter implements ports: ports and below only",
+            Self::Travel => "bundles brings git and ports together, and uses nothing above them",
             Self::Testkit => "testkit tests against ports: ports and below only",
             Self::Service => {
-                "a service uses commands, ports and below, and webhooks; adapters are named in \
-                 services/buildwright only, and services never use each other"
+                "a service uses commands, ports and below, problem, vitals and webhooks; adapters are \
+                 named in services/buildwright only, and services never use each other"
             }
             Self::Executor => {
                 "the executor uses commands, ports and below, and the libraries for the world \

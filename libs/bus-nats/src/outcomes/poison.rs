@@ -3,10 +3,12 @@
 
 use super::NatsOutcomes;
 use crate::{
+    lane::Lane,
     pull::Pull,
-    subjects::{self, ADVISORIES, EXECUTORS, POISON},
+    queue::lanes,
+    subjects::{self, ADVISORIES, POISON},
 };
-use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use domain::{Failure, FailureClass, Usage, build::Outcome};
 use futures::TryStreamExt;
 use ports::{ExecutorName, OutcomeBus, OutcomeReport};
@@ -22,6 +24,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 #[derive(Debug, Deserialize)]
 struct Advisory {
     stream: String,
+    consumer: String,
     stream_seq: u64,
     deliveries: u64,
 }
@@ -46,10 +49,12 @@ pub(super) fn start(outcomes: NatsOutcomes) {
 
 async fn follow(outcomes: &NatsOutcomes, message: &async_nats::Message) -> Result<(), async_nats::Error> {
     match serde_json::from_slice::<Advisory>(&message.payload) {
-        Ok(Advisory { stream, stream_seq, deliveries }) if subjects::holds_tasks(&stream) => {
-            end(outcomes, &stream, stream_seq, Some(deliveries)).await?;
+        Ok(Advisory { stream, consumer, stream_seq, deliveries }) => {
+            // Others may use the same server.
+            if subjects::holds_tasks(&stream) && Lane::of_consumer(&consumer).is_some() {
+                end(outcomes, &stream, stream_seq, Some(deliveries)).await?;
+            }
         }
-        Ok(advisory) => tracing::warn!(?advisory, "the name of our consumers is used by others"),
         Err(error) => tracing::error!(%error, "an advisory cannot be read"),
     }
     if let Some(reply) = &message.reply {
@@ -105,19 +110,23 @@ async fn sweep(outcomes: NatsOutcomes) {
 }
 
 async fn sweep_once(outcomes: &NatsOutcomes) -> Result<(), async_nats::Error> {
-    let streams: Vec<String> = outcomes.bus.jetstream.stream_names().try_collect().await?;
-    for name in streams.iter().filter(|name| subjects::holds_tasks(name)) {
-        let stream = outcomes.bus.stream(name).await?;
-        // A settled order is removed: what the consumer is done with, and is still there, was not settled.
-        let done = stream.consumer_info(EXECUTORS).await?.ack_floor.stream_sequence;
-        while let Some(left) = first(&stream).await?.filter(|sequence| *sequence <= done) {
-            end(outcomes, name, left, None).await?;
+    let bus = &outcomes.bus;
+    for name in lanes::streams(bus).await? {
+        let mut consumers = bus.stream(&name).await?.consumers();
+        while let Some(consumer) = consumers.try_next().await? {
+            if Lane::of_consumer(&consumer.name).is_none() {
+                continue;
+            }
+            // A settled order is removed: what the consumer is done with, and is still there, was not settled.
+            let (orders, done) = (&consumer.config.filter_subject, consumer.ack_floor.stream_sequence);
+            let mut from = 1;
+            while let Some(left) = bus.message_from(&name, orders, from).await?
+                && left.sequence <= done
+            {
+                end(outcomes, &name, left.sequence, None).await?;
+                from = left.sequence + 1;
+            }
         }
     }
     Ok(())
-}
-
-async fn first(stream: &Stream<()>) -> Result<Option<u64>, async_nats::Error> {
-    let state = stream.get_info().await?.state;
-    Ok((state.messages > 0).then_some(state.first_sequence))
 }

@@ -2,7 +2,11 @@
 
 use super::withdrawals::Held;
 use crate::{NatsBus, subjects};
-use async_nats::{HeaderMap, Message, Subject, jetstream};
+use async_nats::{
+    HeaderMap, Message, Subject,
+    header::NATS_MESSAGE_ID,
+    jetstream::{self, message::PublishMessage},
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
@@ -20,14 +24,25 @@ use tokio_util::sync::CancellationToken;
 /// How long to wait before trying again to renew a lease.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// A delivery that is renewed. Dropped unsettled, it goes back.
+/// A delivery that is renewed. Dropped unsettled, it goes back; if nobody took it, as if it had never come.
 pub(super) struct Claim {
     delivery: Arc<Delivery>,
     message: Message,
     renewing: AbortHandle,
     /// How often the server has handed it out, this time included.
     delivered: i64,
-    settled: bool,
+    progress: Progress,
+}
+
+/// How far it got with us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Nobody has begun with it.
+    Came,
+    /// Somebody has it and may have begun.
+    Taken,
+    /// It is settled, or gone back.
+    Over,
 }
 
 /// What renewing needs to know of a delivery.
@@ -75,7 +90,7 @@ impl Claim {
         });
         held.add(attempt, sequence, delivery.revoked.clone());
         let renewing = tokio::spawn(Arc::clone(&delivery).renew()).abort_handle();
-        Some(Self { delivery, message, renewing, delivered, settled: false })
+        Some(Self { delivery, message, renewing, delivered, progress: Progress::Came })
     }
 
     pub(super) fn subject(&self) -> &str {
@@ -90,27 +105,77 @@ impl Claim {
         self.message.payload.clone()
     }
 
-    /// Gives it back: to be handed out again at once, or after a while.
+    /// Somebody has it now.
+    pub(super) fn taken(mut self) -> Self {
+        self.progress = Progress::Taken;
+        self
+    }
+
+    /// Gives it back: to be handed out again at once, or after a while. It then counts as taken before.
     pub(super) fn give_back(&mut self, after: Option<Duration>) {
-        if std::mem::replace(&mut self.settled, true) {
-            return;
-        }
+        self.progress = Progress::Over;
         let delivery = &self.delivery;
-        // Of a lease that is lost, or of a stream that is gone, the server would take it for another's.
-        if delivery.is_lost() || delivery.is_of_lost_stream() || !delivery.bus.is_connected() {
-            return;
-        }
         // If it does not arrive, the lease runs out.
-        delivery.bus.say(delivery.reply.clone(), jetstream::AckKind::Nak(after).into());
+        if delivery.is_ours() {
+            delivery.bus.say(delivery.reply.clone(), jetstream::AckKind::Nak(after).into());
+        }
+    }
+
+    /// Puts back what nobody began with: as a new message, so that it does not count as taken before.
+    pub(super) async fn put_back(mut self) {
+        if self.delivered > 1 {
+            return self.give_back(None);
+        }
+        self.progress = Progress::Over;
+        let delivery = Arc::clone(&self.delivery);
+        // Two of the same subject cannot be there, so first the old one goes. If it ends in between, the driver
+        // finds that the order is missing and offers it again.
+        if delivery.is_ours()
+            && !delivery.revoked.is_cancelled()
+            && delivery.acknowledge().await.is_ok()
+            && !delivery.revoked.is_cancelled()
+        {
+            let message = PublishMessage::build().payload(self.payload());
+            let message = message.headers(without_id(self.headers()));
+            if let Err(error) = delivery.bus.publish(self.subject(), message).await {
+                tracing::warn!(%error, work = ?delivery.attempt, "an order that nobody took is to be offered again");
+            }
+        }
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        if self.progress == Progress::Came && self.delivered == 1 {
+            let unwanted = Self {
+                delivery: Arc::clone(&self.delivery),
+                message: self.message.clone(),
+                renewing: self.renewing.clone(),
+                delivered: self.delivered,
+                // Where nothing can be done any more, nothing is tried again: the lease runs out.
+                progress: Progress::Over,
+            };
+            return self.delivery.bus.spawn_until_closed(unwanted.put_back());
+        }
         self.renewing.abort();
         self.delivery.held.remove(self.delivery.attempt, self.delivery.sequence);
-        self.give_back(None);
+        if self.progress != Progress::Over {
+            self.give_back(None);
+        }
     }
+}
+
+/// The headers of an order that is offered once more: with its id it would be taken for a duplicate.
+fn without_id(headers: Option<&HeaderMap>) -> HeaderMap {
+    let mut again = HeaderMap::new();
+    for (name, values) in headers.into_iter().flat_map(HeaderMap::iter) {
+        if *name != NATS_MESSAGE_ID {
+            for value in values {
+                again.append(name.clone(), value.clone());
+            }
+        }
+    }
+    again
 }
 
 impl Delivery {
@@ -132,6 +197,16 @@ impl Delivery {
             self.revoked.cancel();
         }
         over
+    }
+
+    /// Whether what we say of it reaches the server and is not taken for another's: the lease stands, and so does
+    /// its stream.
+    fn is_ours(&self) -> bool {
+        !self.is_lost() && !self.is_of_lost_stream() && self.bus.is_connected()
+    }
+
+    async fn acknowledge(&self) -> Result<(), async_nats::Error> {
+        self.bus.ask(&self.reply, "+ACK", self.bus.options.request_timeout).await
     }
 
     /// The numbers of messages begin again in a new stream.
@@ -181,7 +256,7 @@ impl Delivery {
             if self.is_lost() || self.is_of_lost_stream() {
                 return;
             }
-            match self.bus.ask(&self.reply, "+ACK", self.bus.options.request_timeout).await {
+            match self.acknowledge().await {
                 Ok(()) => return,
                 Err(error) => tracing::warn!(%error, work = ?self.attempt, "an order is not settled"),
             }
@@ -220,7 +295,7 @@ impl Lease for NatsLease {
     }
 
     async fn settle(mut self: Box<Self>) {
-        self.claim.settled = true;
+        self.claim.progress = Progress::Over;
         self.claim.delivery.settle().await;
     }
 }

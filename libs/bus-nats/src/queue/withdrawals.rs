@@ -1,5 +1,6 @@
 //! What is no longer wanted: removed from the stream, and whoever holds it is told.
 
+use super::lanes;
 use crate::{
     NatsBus,
     subjects::{self, ALL_REVOCATIONS},
@@ -20,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long to wait before trying again.
 const AGAIN: Duration = Duration::from_millis(200);
+
+/// Most withdrawals at once.
+const BATCH: usize = 256;
 
 /// A build, or one attempt of it.
 #[derive(Debug, Clone, Copy)]
@@ -73,16 +77,18 @@ pub(super) fn start(bus: &NatsBus) -> mpsc::UnboundedSender<Withdrawal> {
     let (sender, mut withdrawals) = mpsc::unbounded_channel();
     let bus = bus.clone();
     tokio::spawn(async move {
+        let mut batch = Vec::new();
         loop {
-            let withdrawal = tokio::select! {
+            batch.clear();
+            tokio::select! {
                 () = bus.closed.cancelled() => return,
-                withdrawal = withdrawals.recv() => match withdrawal { Some(w) => w, None => return },
-            };
-            while let Err(error) = withdraw(&bus, withdrawal).await {
+                count = withdrawals.recv_many(&mut batch, BATCH) => if count == 0 { return },
+            }
+            while let Err(error) = withdraw(&bus, &batch).await {
                 if bus.closed.is_cancelled() {
                     return;
                 }
-                tracing::warn!(%error, build.id = %withdrawal.build, "orders are still to be withdrawn");
+                tracing::warn!(%error, count = batch.len(), "orders are still to be withdrawn");
                 tokio::time::sleep(AGAIN).await;
             }
         }
@@ -90,23 +96,20 @@ pub(super) fn start(bus: &NatsBus) -> mpsc::UnboundedSender<Withdrawal> {
     sender
 }
 
-/// First the order goes, then whoever holds it is told: what they give back is then not handed out again.
-async fn withdraw(bus: &NatsBus, withdrawal: Withdrawal) -> Result<(), async_nats::Error> {
-    let Withdrawal { build, attempt } = withdrawal;
+/// First the orders go, then whoever holds them is told: what they give back is then not handed out again. In
+/// which pool a build's orders are is not known here, and another driver may have made its stream just now; so
+/// the server is asked which streams there are.
+async fn withdraw(bus: &NatsBus, withdrawals: &[Withdrawal]) -> Result<(), async_nats::Error> {
     if bus.connected().await.is_err() {
         return Ok(());
     }
-    let pool = &bus.options.pool;
-    let orders = match attempt {
-        None => subjects::tasks_of_build(pool, build),
-        Some((work, attempt)) => subjects::task(pool, build, work, attempt),
-    };
-    if let Err(error) = bus.purge(&bus.tasks, orders).await {
-        // A stream that is gone holds no orders, and is made again here.
-        bus.see_to_topology(false).await;
-        return Err(error);
+    let streams = lanes::streams(bus).await?;
+    for Withdrawal { build, attempt } in withdrawals {
+        for stream in &streams {
+            bus.purge(stream, subjects::tasks_of_build(*build, *attempt)).await?;
+        }
+        bus.client.publish(subjects::revocation(*build, *attempt), Bytes::new()).await?;
     }
-    bus.client.publish(subjects::revocation(build, attempt), Bytes::new()).await?;
     Ok(())
 }
 

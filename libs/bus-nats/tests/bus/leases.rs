@@ -2,6 +2,7 @@
 
 use crate::scene::{Scene, attempt, finished, name};
 use domain::build::Attempt;
+use names::PoolName;
 use ports::{BusError, Offered, OutcomeBus, TaskQueue};
 use std::time::{Duration, Instant};
 use testkit::{
@@ -19,8 +20,8 @@ async fn an_order_stays_with_an_executor_that_works_longer_than_ack_wait() {
     assert!(second.is_err(), "two hold the same order");
     assert!(!lease.is_lost() && !lease.revoked().is_cancelled());
     lease.settle().await;
-    assert_eq!(driver.backlog().await.expect("told").waiting, 0);
-    assert_eq!(driver.backlog().await.expect("told").held, 0);
+    assert_eq!(driver.backlog(&PoolName::default()).await.expect("told").waiting, 0);
+    assert_eq!(driver.backlog(&PoolName::default()).await.expect("told").held, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -120,7 +121,7 @@ async fn a_revocation_that_nobody_heard_is_noticed_with_the_next_renewal() {
         (soon(executor.take()).await.expect("open"), soon(executor.take()).await.expect("open"));
     // The order is removed, and what executors should have been told got lost.
     let stream = scene.jetstream().await.get_stream("TASKS").await.expect("a stream");
-    stream.purge().filter(format!("buildwright.tasks.*.{}.>", build(1))).await.expect("removed");
+    stream.purge().filter(format!("buildwright.tasks.*.*.{}.>", build(1))).await.expect("removed");
     soon(revoked.revoked().cancelled()).await;
     assert!(!revoked.is_lost(), "what it cost must still be reported");
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -137,7 +138,7 @@ async fn an_attempt_offered_again_after_it_was_settled_is_a_duplicate_for_a_whil
         // A second driver that was slower.
         assert_eq!(queue.offer(order(1, task(1), attempt)).await.expect("taken"), Offered::Duplicate);
     }
-    assert_eq!(queue.backlog().await.expect("told").waiting, 0);
+    assert_eq!(queue.backlog(&PoolName::default()).await.expect("told").waiting, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -151,7 +152,7 @@ async fn an_executor_takes_no_more_than_it_has_room_for() {
     for _ in 0..3 {
         leases.push(soon(executor.take()).await.expect("open"));
     }
-    let backlog = driver.backlog().await.expect("told");
+    let backlog = driver.backlog(&PoolName::default()).await.expect("told");
     assert_eq!((backlog.waiting, backlog.held), (47, 3));
 }
 

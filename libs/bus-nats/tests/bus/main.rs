@@ -6,4 +6,7 @@ mod events;
 mod leases;
 mod outages;
 mod poison;
+mod pools;
+mod roster;
 mod scene;
+mod wiped;

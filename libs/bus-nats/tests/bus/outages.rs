@@ -3,6 +3,7 @@
 use crate::scene::{Scene, attempt, finished, name};
 use buildwright_bus_nats::{NatsBus, OutputBounds};
 use domain::build::{Attempt, Work};
+use names::PoolName;
 use ports::{
     ArtifactError, ArtifactKey, ArtifactStore, BusError, OutcomeBus, OutputChunk, OutputLog, OutputStream,
     TaskQueue,
@@ -125,7 +126,11 @@ async fn what_an_executor_holds_while_the_data_is_lost_it_can_still_finish_and_n
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(!before.revoked().is_cancelled(), "nobody revoked it");
     before.settle().await;
-    assert_eq!(driver.backlog().await.expect("told").held, 1, "another's order was settled");
+    assert_eq!(
+        driver.backlog(&PoolName::default()).await.expect("told").held,
+        1,
+        "another's order was settled"
+    );
     after.settle().await;
 }
 

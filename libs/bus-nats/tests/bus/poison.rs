@@ -47,7 +47,7 @@ async fn an_order_that_nobody_can_read_becomes_a_failure() {
     let mut scene = Scene::new();
     scene.options.max_deliver = 2;
     let (queue, outcomes) = (scene.queue().await, scene.outcomes().await);
-    let subject = format!("buildwright.tasks.default.{}.task-1.4", build(1));
+    let subject = format!("buildwright.tasks.default._.{}.task-1.4", build(1));
     let newer = r#"{"schemaVersion":999,"body":{}}"#;
     let jetstream = scene.jetstream().await;
     jetstream.publish(subject, newer.into()).await.expect("sent").await.expect("stored");

@@ -5,12 +5,13 @@ use buildwright_bus_nats::{
 use bus_local::FolderArtifacts;
 use domain::{
     Failure, FailureClass, Usage,
-    build::{Attempt, Outcome, Work},
+    build::{Attempt, BuildSpec, Outcome, Work},
 };
-use ports::{ArtifactStore, ExecutorName, Lease, OutcomeReport, Received};
+use plan::{PlannedTask, TaskNumber, TaskType};
+use ports::{ArtifactStore, ExecutorName, Lease, OutcomeReport, Received, WorkKind, WorkOrder};
 use std::{sync::Arc, time::Duration};
 use testkit::{
-    bus::{build, soon},
+    bus::{build, order, soon, task},
     nats::Server,
 };
 
@@ -49,6 +50,17 @@ impl Scene {
 
     pub(crate) fn queue_of(&self, bus: &NatsBus) -> NatsQueue {
         NatsQueue::new(bus, Arc::clone(&self.artifacts))
+    }
+
+    /// An executor of a pool that has these labels.
+    pub(crate) async fn executor(&self, pool: &str, labels: &[&str]) -> NatsQueue {
+        let options = NatsOptions {
+            pool: pool.parse().expect("a name"),
+            labels: labels.iter().map(|label| label.parse().expect("a label")).collect(),
+            lanes_every: Duration::from_millis(200),
+            ..self.options.clone()
+        };
+        self.queue_of(&soon(NatsBus::connect(options)).await.expect("connected"))
     }
 
     pub(crate) async fn outcomes(&self) -> NatsOutcomes {
@@ -99,4 +111,29 @@ pub(crate) fn finished(of: u64, attempt: u32) -> OutcomeReport {
 pub(crate) fn attempt(received: &Received) -> u32 {
     let (_, _, attempt) = received.report.about();
     attempt.0
+}
+
+/// An order for a pool that asks for labels.
+pub(crate) fn order_for(pool: &str, labels: &[&str], of: u64, number: u32) -> WorkOrder {
+    let WorkOrder { spec, .. } = order(of, task(number), 1);
+    let spec = BuildSpec { pool: pool.parse().expect("a name"), ..(*spec).clone() };
+    let task_of = PlannedTask {
+        key: "shop".to_owned().try_into().expect("a key"),
+        task_type: TaskType::Command,
+        title: String::new(),
+        prompt: String::new(),
+        targets: Vec::new(),
+        command: None,
+        check: None,
+        timeout_seconds: None,
+        model: None,
+        requires: labels.iter().map(|label| label.parse().expect("a label")).collect(),
+    };
+    let kind = WorkKind::Task {
+        number: TaskNumber(number),
+        task: Box::new(task_of),
+        inputs: Vec::new(),
+        previous_failure: None,
+    };
+    WorkOrder { spec: Arc::new(spec), kind, ..order(of, task(number), 1) }
 }

@@ -3,6 +3,7 @@
 use crate::{scene::*, store::Fate};
 use buildwright_commands::{ExecuteError, Writers};
 use domain::build::Rejection;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn what_another_writer_outdated_is_decided_again() {
@@ -28,14 +29,54 @@ async fn who_is_overtaken_again_and_again_gives_up_and_has_stored_nothing() {
     let scene = Scene::with(Writers::Several, 100).await;
     scene.submit(build(1), 1).await;
     scene.store.fate([Fate::Overtaken; 8]);
+    let began = Instant::now();
     let answer = soon(scene.execute(build(1), start(0))).await;
     assert!(matches!(answer, Err(ExecuteError::Contended)), "{answer:?}");
     assert_eq!(scene.store.appends(), 1 + 8);
+    assert!(began.elapsed() > Duration::from_millis(100), "without a pause in {:?}", began.elapsed());
     assert!(!scene.kinds(build(1)).await.contains(&"task_started".to_owned()));
 
     // Overtaken once less, it comes through.
     scene.store.fate([Fate::Overtaken; 7]);
     soon(scene.execute(build(1), start(0))).await.unwrap();
+    scene.assert_sound(build(1)).await;
+}
+
+/// The append alone tells whether what was known is up to date.
+#[tokio::test]
+async fn a_command_that_succeeds_costs_one_append_and_no_read() {
+    let scene = Scene::with(Writers::Several, 100).await;
+    scene.submit(build(1), 2).await;
+    for command in [start(0), finish(0), start(1)] {
+        scene.execute(build(1), command).await.unwrap();
+    }
+    assert_eq!((scene.store.appends(), scene.store.reads()), (4, 0));
+    // Nothing is stored, so only a read can tell that nobody else changed anything.
+    scene.execute(build(1), start(1)).await.unwrap();
+    assert!(matches!(rejection(scene.execute(build(1), start_by("e2", 1)).await), Rejection::Stale { .. }));
+    assert_eq!((scene.store.appends(), scene.store.reads()), (4, 2));
+    assert_eq!(scene.store.conflicts(), 0);
+    scene.assert_sound(build(1)).await;
+}
+
+#[tokio::test]
+async fn commands_that_were_decided_together_and_outdated_are_decided_together_again() {
+    let scene = Scene::with(Writers::Several, 100).await;
+    scene.submit(build(1), 4).await;
+    let first = scene.occupy(build(1), start(0)).await;
+    let rest = [start(1), finish(1), start(2), start(3), start_by("e2", 3)];
+    let rest = rest.map(|command| scene.post(build(1), command));
+    scene.store.fate([Fate::Overtaken, Fate::Overtaken, Fate::Overtaken]);
+    scene.store.let_go();
+
+    soon(first).await.unwrap();
+    let mut answers = Vec::new();
+    for answer in rest {
+        answers.push(soon(answer).await);
+    }
+    assert!(matches!(rejection(answers.pop().unwrap()), Rejection::Stale { .. }));
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(scene.store.conflicts(), 3);
     scene.assert_sound(build(1)).await;
 }
 
@@ -61,4 +102,20 @@ async fn a_read_sees_what_others_wrote() {
     let seen = scene.builds.read(build(1), |loaded| loaded.version).await.unwrap();
     assert_eq!(seen, Some(theirs.version));
     scene.assert_sound(build(1)).await;
+}
+
+/// Whoever acts on an event need not ask for what came after.
+#[tokio::test]
+async fn a_read_since_a_version_that_is_known_asks_nobody() {
+    let scene = Scene::with(Writers::Several, 100).await;
+    let submitted = scene.submit(build(1), 1).await;
+    let seen =
+        async |version| scene.builds.read_since(build(1), version, |loaded| loaded.version).await.unwrap();
+    let theirs = scene.somebody_else().execute(build(1), "them".into(), start(0)).await.unwrap();
+    assert_eq!(seen(submitted.version).await, Some(submitted.version));
+    assert_eq!(scene.store.reads(), 0);
+    assert_eq!(seen(theirs.version).await, Some(theirs.version));
+    assert_eq!(seen(submitted.version).await, Some(theirs.version));
+    assert_eq!(scene.store.reads(), 1);
+    assert_eq!(scene.builds.read_since(build(2), submitted.version, |_| ()).await.unwrap(), None);
 }

@@ -12,5 +12,7 @@ mod store;
 mod cache;
 mod conflicts;
 mod failures;
+mod processes;
 mod reading;
+mod snapshots;
 mod together;

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use ulid::Ulid;
 
 pub(crate) struct Scene {
-    _folder: TempDir,
+    folder: TempDir,
     pub(crate) store: Arc<TroubledStore>,
     pub(crate) builds: Arc<Builds>,
 }
@@ -26,12 +26,21 @@ impl Scene {
     }
 
     pub(crate) async fn with(writers: Writers, cached: usize) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::in_folder(tempfile::tempdir().expect("a folder"), writers, cached).await
+    }
+
+    async fn in_folder(folder: TempDir, writers: Writers, cached: usize) -> Self {
         let path = folder.path().join("events.db");
         let sqlite = SqliteStore::open(&path, SqliteOptions::default()).await.expect("a store");
         let store = Arc::new(TroubledStore::new(sqlite));
         let builds = Builds::new(Arc::clone(&store) as _, Arc::new(Noon), writers, cached);
-        Self { _folder: folder, store, builds: Arc::new(builds) }
+        Self { folder, store, builds: Arc::new(builds) }
+    }
+
+    /// The same file, opened by somebody who remembers nothing.
+    pub(crate) async fn restarted(self) -> Self {
+        self.store.inner.close().await;
+        Self::in_folder(self.folder, Writers::Several, 100).await
     }
 
     /// Another process that writes to the same store.
@@ -80,11 +89,7 @@ impl Scene {
     /// What is in memory is what is stored, and what is stored has no gap.
     pub(crate) async fn assert_sound(&self, id: BuildId) {
         let stored = self.stream(id).await;
-        let mut folded = Build::default();
-        for (event, version) in stored.iter().zip(1..) {
-            assert_eq!(event.version, Version(version));
-            folded.apply(&event.build_event().expect("an event"));
-        }
+        let folded = fold(&stored);
         let seen = self.builds.read(id, Clone::clone).await.expect("readable").unwrap_or_default();
         assert_eq!(seen.build, folded);
         assert_eq!(seen.version, stored.last().map_or(Version(0), |event| event.version));
@@ -92,7 +97,17 @@ impl Scene {
     }
 }
 
-struct Noon;
+/// What a stream without gaps comes to.
+pub(crate) fn fold(stream: &[RecordedEvent]) -> Build {
+    let mut folded = Build::default();
+    for (event, version) in stream.iter().zip(1..) {
+        assert_eq!(event.version, Version(version));
+        folded.apply(&event.build_event().expect("an event"));
+    }
+    folded
+}
+
+pub(crate) struct Noon;
 
 impl Clock for Noon {
     fn now(&self) -> DateTime<Utc> {

@@ -35,6 +35,8 @@ pub(crate) struct TroubledStore {
     open: watch::Sender<bool>,
     unreadable: AtomicBool,
     conflicts: AtomicUsize,
+    reads: AtomicUsize,
+    events_read: AtomicUsize,
 }
 
 impl TroubledStore {
@@ -46,6 +48,8 @@ impl TroubledStore {
             open: watch::Sender::new(true),
             unreadable: AtomicBool::new(false),
             conflicts: AtomicUsize::new(0),
+            reads: AtomicUsize::new(0),
+            events_read: AtomicUsize::new(0),
         }
     }
 
@@ -78,6 +82,16 @@ impl TroubledStore {
 
     pub(crate) fn conflicts(&self) -> usize {
         self.conflicts.load(SeqCst)
+    }
+
+    /// How often a stream was read.
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.load(SeqCst)
+    }
+
+    /// How many events came out of that.
+    pub(crate) fn events_read(&self) -> usize {
+        self.events_read.load(SeqCst)
     }
 
     /// An event that changes nothing a story looks at.
@@ -131,7 +145,10 @@ impl EventStore for TroubledStore {
         if self.unreadable.load(SeqCst) {
             return Err(broken());
         }
-        self.inner.read_stream(stream, after, limit).await
+        self.reads.fetch_add(1, SeqCst);
+        let events = self.inner.read_stream(stream, after, limit).await?;
+        self.events_read.fetch_add(events.len(), SeqCst);
+        Ok(events)
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {

@@ -223,7 +223,7 @@ impl Build {
     }
 
     /// Makes the derived parts again after a snapshot was read.
-    pub fn restore_derived(&mut self) {
+    pub(super) fn restore_derived(&mut self) {
         self.frontier = Frontier::default();
         let Some(plan) = self.plan.as_ref().filter(|_| !self.status.is_terminal()) else { return };
         self.frontier = Frontier::of(plan);

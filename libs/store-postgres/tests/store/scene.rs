@@ -1,5 +1,5 @@
 use buildwright_store_postgres::{PostgresOptions, PostgresStore};
-use ports::{EventStore, ReadModels};
+use ports::{EventStore, ReadModels, Snapshots};
 use std::sync::Arc;
 use testkit::postgres::Server;
 pub(crate) use testkit::stores::{Subject, sample::*};
@@ -23,6 +23,10 @@ impl Subject for Scene {
     }
 
     fn events(&self) -> Arc<dyn EventStore> {
+        Arc::new(self.store.clone())
+    }
+
+    fn snapshots(&self) -> Arc<dyn Snapshots> {
         Arc::new(self.store.clone())
     }
 

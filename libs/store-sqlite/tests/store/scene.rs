@@ -1,5 +1,5 @@
 use buildwright_store_sqlite::{SqliteOptions, SqliteStore};
-use ports::{AppendError, Appended, EventStore, ReadModels, StreamId};
+use ports::{AppendError, Appended, EventStore, ReadModels, Snapshots, StreamId};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -26,6 +26,10 @@ impl Subject for Scene {
     }
 
     fn events(&self) -> Arc<dyn EventStore> {
+        Arc::new(self.store.clone())
+    }
+
+    fn snapshots(&self) -> Arc<dyn Snapshots> {
         Arc::new(self.store.clone())
     }
 

@@ -6,7 +6,7 @@ use domain::build::{Attempt, Work};
 use futures::future::join_all;
 use ports::{BusError, Lease, Offered, TaskQueue, WorkKind, WorkOrder};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -27,6 +27,9 @@ macro_rules! queue_stories {
             100_000 an_attempt_is_offered_once_while_it_waits_or_is_held,
             100_000 a_lease_that_is_dropped_gives_its_order_back,
             100_000 an_executor_that_waits_gets_what_another_one_gave_back,
+            100_000 an_order_that_was_given_back_says_that_it_was_taken_before,
+            100_000 an_order_that_nobody_came_to_have_was_not_taken_before,
+            100_000 the_queue_knows_what_waits_and_what_is_held,
             100_000 whoever_waits_is_woken_by_an_offer,
             100_000 a_settled_order_does_not_come_again,
             100_000 a_forgotten_build_is_not_handed_out_any_more,
@@ -135,6 +138,74 @@ pub async fn an_executor_that_waits_gets_what_another_one_gave_back(stage: &Queu
     assert!(!waiting.is_finished(), "two hold the same order");
     drop(lease);
     assert_eq!(soon(waiting).await.expect("no panic").expect("open"), format!("{} plan 1", build(1)));
+}
+
+pub async fn an_order_that_was_given_back_says_that_it_was_taken_before(stage: &QueueStage) {
+    for n in 1..=2 {
+        offer(stage, order(1, task(n), 1)).await;
+    }
+    let first = take(stage, 0).await;
+    assert!(!first.was_taken_before());
+    drop(first);
+    let mut before = BTreeMap::new();
+    for executor in [1, 0] {
+        let lease = take(stage, executor).await;
+        before.insert(lease.order().work, lease.was_taken_before());
+        lease.settle().await;
+    }
+    assert_eq!(before, BTreeMap::from([(task(1), true), (task(2), false)]));
+
+    // Its next attempt is another order.
+    offer(stage, order(1, task(1), 2)).await;
+    let next = take(stage, 1).await;
+    assert!(!next.was_taken_before());
+    next.settle().await;
+}
+
+pub async fn an_order_that_nobody_came_to_have_was_not_taken_before(stage: &QueueStage) {
+    for n in 0..20 {
+        let waiting = tokio::spawn({
+            let executor = Arc::clone(&stage.executors[0]);
+            async move { executor.take().await.map(drop) }
+        });
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        waiting.abort();
+        // It stopped waiting, but may have been waited for.
+        if soon(waiting).await.is_ok() {
+            panic!("there was nothing to take");
+        }
+        offer(stage, order(1, task(n), 1)).await;
+        let lease = take(stage, 1).await;
+        assert_eq!(lease.order().work, task(n));
+        assert!(!lease.was_taken_before(), "nobody can have begun with it");
+        lease.settle().await;
+    }
+}
+
+pub async fn the_queue_knows_what_waits_and_what_is_held(stage: &QueueStage) {
+    let has = async |order: WorkOrder| soon(stage.driver.has(&order)).await.expect("told");
+    let first = || order(1, task(1), 1);
+    assert!(!has(first()).await, "it was never offered");
+    for order in [first(), order(1, task(2), 1), order(2, task(1), 1)] {
+        offer(stage, order).await;
+    }
+    assert!(has(first()).await, "it waits");
+    let held = take(stage, 0).await;
+    assert_eq!(held.order().work, task(1));
+    assert!(has(first()).await, "it is held");
+    assert!(!has(order(1, task(1), 2)).await, "another attempt is another order");
+    held.settle().await;
+    assert!(!has(first()).await, "it is settled");
+
+    assert!(has(order(1, task(2), 1)).await);
+    stage.driver.forget(build(1));
+    soon(async {
+        while has(order(1, task(2), 1)).await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert!(has(order(2, task(1), 1)).await, "its build goes on");
 }
 
 pub async fn whoever_waits_is_woken_by_an_offer(stage: &QueueStage) {

@@ -38,11 +38,35 @@ impl Project {
         source: Option<&Source>,
         when: DateTime<Utc>,
     ) -> Result<Commit, BaseError> {
-        let fetched = match source {
-            Some(source) => Some(self.fetch(source).await?),
-            None => None,
-        };
+        let fetched = self.fetch_some(source).await?;
         let tip = self.resolve(&RefName::from(branch)).await?;
+        self.choose(fetched, tip, when).await
+    }
+
+    /// The same, where the branch is not kept here and its tip is known from elsewhere.
+    pub async fn base_after(
+        &self,
+        tip: Option<Commit>,
+        source: Option<&Source>,
+        when: DateTime<Utc>,
+    ) -> Result<Commit, BaseError> {
+        let fetched = self.fetch_some(source).await?;
+        self.choose(fetched, tip, when).await
+    }
+
+    async fn fetch_some(&self, source: Option<&Source>) -> Result<Option<Commit>, BaseError> {
+        match source {
+            Some(source) => self.fetch(source).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn choose(
+        &self,
+        fetched: Option<Commit>,
+        tip: Option<Commit>,
+        when: DateTime<Utc>,
+    ) -> Result<Commit, BaseError> {
         match (fetched, tip) {
             (Some(fetched), Some(tip)) if self.contains(&tip, &fetched).await? => Ok(tip),
             (Some(fetched), _) => Ok(fetched),

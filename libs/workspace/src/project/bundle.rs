@@ -41,6 +41,7 @@ pub(crate) async fn write_bundle(
         .args(["--revs", "--thin", "--stdout", "--delta-base-offset", "--quiet"])
         .input(format!("{commit}\n{exclude}"))
         .output_file(file)
+        .of_histories()
         .stdout()
         .await?;
     let out = out.to_owned();

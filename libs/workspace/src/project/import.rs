@@ -5,6 +5,7 @@ use std::path::Path;
 use names::{Commit, RefName};
 
 use super::repositories::Project;
+use super::source::TOLERATED;
 use crate::error::{GitError, blocking};
 
 /// The header of a bundle of ours has three lines; this is generous.
@@ -83,16 +84,18 @@ impl Project {
     /// here is here completely, even after a crash.
     async fn unpack(&self, pack: File, objects: u32, max_bytes: u64) -> Result<(), GitError> {
         let max = format!("--max-input-size={max_bytes}");
+        let tolerated = TOLERATED.map(|fault| format!("{fault}=warn")).join(",");
+        let strict = format!("--strict={tolerated}");
         let unpack = if objects < UNPACK_LIMIT {
-            self.run("unpack-objects").args(["-q", "--strict", &max])
+            self.run("unpack-objects").args(["-q", &strict, &max])
         } else {
-            self.run("index-pack").args(["--stdin", "--fix-thin", "--strict", &max])
+            self.run("index-pack").args(["--stdin", "--fix-thin", &strict, &max])
         };
-        unpack.input_file(pack).stdout().await.map(drop)
+        unpack.of_histories().input_file(pack).stdout().await.map(drop)
     }
 
     /// Which of the commits are here.
-    async fn present<'a>(&self, commits: &[&'a Commit]) -> Result<Vec<&'a Commit>, GitError> {
+    pub(super) async fn present<'a>(&self, commits: &[&'a Commit]) -> Result<Vec<&'a Commit>, GitError> {
         let input: String = commits.iter().map(|commit| format!("{commit}\n")).collect();
         let lines = self
             .run("cat-file")

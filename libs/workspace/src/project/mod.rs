@@ -17,7 +17,7 @@ pub(crate) use base::message_bytes;
 pub(crate) use bundle::write_bundle;
 pub use import::ImportError;
 pub use merge::MergeError;
-pub use publish::{PublishError, Published};
+pub use publish::{Advance, PublishError, Published};
 pub use reading::{Diff, FileContent, FileEntry, LogEntry};
 pub use repositories::{Project, Repositories};
 pub(crate) use repositories::{commit_id, own_folder};

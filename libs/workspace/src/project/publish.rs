@@ -19,6 +19,15 @@ pub struct Published {
     pub branch: BranchName,
 }
 
+/// What a branch has to do to contain a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advance {
+    /// Nothing: it got it by this commit.
+    Arrived(Commit),
+    /// To go to this commit.
+    To(Commit),
+}
+
 /// Why a build's work is not on the branch.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
@@ -51,14 +60,9 @@ impl Project {
         let name = RefName::from(branch);
         let mut tip = self.resolve(&name).await?;
         for _ in 0..ROUNDS {
-            let target = match &tip {
-                None => commit.clone(),
-                Some(tip) if self.contains(tip, commit).await? => {
-                    let commit = self.arrival(tip, commit).await?;
-                    return Ok(Published { commit, branch: branch.clone() });
-                }
-                Some(tip) if self.contains(commit, tip).await? => commit.clone(),
-                Some(tip) => self.merge_pair(tip, commit, message, when).await?,
+            let target = match self.advance(tip.as_ref(), commit, message, when).await? {
+                Advance::Arrived(commit) => return Ok(Published { commit, branch: branch.clone() }),
+                Advance::To(target) => target,
             };
             let moved = self.set_ref(&name, &target, Some(tip.as_ref())).await;
             let Err(error) = moved else { return Ok(Published { commit: target, branch: branch.clone() }) };
@@ -69,6 +73,24 @@ impl Project {
             tip = now;
         }
         Err(PublishError::Contended)
+    }
+
+    /// What bringing `commit` onto a branch comes to while the branch is at `tip`. It moves nothing.
+    pub async fn advance(
+        &self,
+        tip: Option<&Commit>,
+        commit: &Commit,
+        message: &str,
+        when: DateTime<Utc>,
+    ) -> Result<Advance, MergeError> {
+        match tip {
+            None => Ok(Advance::To(commit.clone())),
+            Some(tip) if self.contains(tip, commit).await? => {
+                Ok(Advance::Arrived(self.arrival(tip, commit).await?))
+            }
+            Some(tip) if self.contains(commit, tip).await? => Ok(Advance::To(commit.clone())),
+            Some(tip) => Ok(Advance::To(self.merge_pair(tip, commit, message, when).await?)),
+        }
     }
 
     /// The first commit of a branch's own line, which is that of first parents, that contains `commit`.

@@ -38,6 +38,7 @@ pub struct Project {
     pub(super) git: Git,
     pub(super) rules: Arc<SourceRules>,
     pub(super) publishing: Mutex<()>,
+    name: ProjectName,
     dir: PathBuf,
     lock: Shared,
 }
@@ -71,6 +72,7 @@ impl Repositories {
             git: self.git.clone(),
             rules: self.rules.clone(),
             publishing: Mutex::default(),
+            name: name.clone(),
             dir,
             lock,
         });
@@ -81,6 +83,11 @@ impl Repositories {
 }
 
 impl Project {
+    /// Whose repository it is.
+    pub fn name(&self) -> &ProjectName {
+        &self.name
+    }
+
     /// Where its objects are. A sandboxed agent needs to read this folder for its `git log` to work.
     pub fn objects(&self) -> PathBuf {
         self.dir.join("objects")
@@ -126,6 +133,16 @@ impl Project {
             Some(1) => Ok(false),
             _ => Err(finished.failed(command)),
         }
+    }
+
+    /// Whether a commit is here. One that is here is here with all it builds on.
+    pub async fn has(&self, commit: &Commit) -> Result<bool, GitError> {
+        Ok(!self.present(&[commit]).await?.is_empty())
+    }
+
+    /// Points a ref at a commit that is here.
+    pub async fn keep(&self, name: &RefName, commit: &Commit) -> Result<(), GitError> {
+        self.set_ref(name, commit, None).await
     }
 
     /// Points a ref at a commit; with `expected`, only if it points there now (`None`: if it is absent).

@@ -58,7 +58,7 @@ impl Default for SourceRules {
 }
 
 /// Faults in the history of well-known repositories that harm nobody.
-const TOLERATED: [&str; 4] =
+pub(super) const TOLERATED: [&str; 4] =
     ["badTimezone", "zeroPaddedFilemode", "missingSpaceBeforeDate", "badDateOverflow"];
 
 impl Project {

@@ -84,6 +84,15 @@ impl EventFeed {
 }
 
 impl Feed for EventFeed {
+    async fn begin(&mut self) -> Result<(), Fault> {
+        match self.read().await? {
+            Found::Events(events) => self.page = events.into(),
+            Found::Ended => self.over = true,
+            Found::Nothing => {}
+        }
+        Ok(())
+    }
+
     async fn next(&mut self) -> Result<Next, Fault> {
         loop {
             if self.over {

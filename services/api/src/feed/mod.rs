@@ -85,12 +85,16 @@ impl EndOfStream {
 
 /// Something that can be followed.
 pub(crate) trait Feed: Send + 'static {
+    /// Reads what is there already: whoever cannot be answered at all hears so, in place of an empty stream.
+    fn begin(&mut self) -> impl Future<Output = Result<(), Fault>> + Send;
+
     /// Waits for what comes next.
     fn next(&mut self) -> impl Future<Output = Result<Next, Fault>> + Send;
 }
 
 /// The answer that carries a feed.
-pub(crate) fn respond(feed: impl Feed, settings: &ApiSettings) -> Response {
+pub(crate) async fn respond(mut feed: impl Feed, settings: &ApiSettings) -> Result<Response, Fault> {
+    feed.begin().await?;
     let events = stream::unfold(Some(feed), |feed| async {
         let mut feed = feed?;
         match feed.next().await {
@@ -113,5 +117,5 @@ pub(crate) fn respond(feed: impl Feed, settings: &ApiSettings) -> Response {
     let unbuffered = HeaderName::from_static("x-accel-buffering");
     response.headers_mut().insert(unbuffered, HeaderValue::from_static("no"));
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
-    response
+    Ok(response)
 }

@@ -73,6 +73,11 @@ fn writes_no_more(build: &Build, work: Work) -> bool {
 }
 
 impl Feed for OutputFeed {
+    async fn begin(&mut self) -> Result<(), Fault> {
+        self.page = self.app.output.read(self.build, self.work, self.after, PAGE).await?.into();
+        Ok(())
+    }
+
     async fn next(&mut self) -> Result<Next, Fault> {
         loop {
             if let Some(line) = self.page.pop_front() {

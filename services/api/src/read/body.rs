@@ -1,10 +1,11 @@
 //! Bodies: bounded, in time, UTF-8, JSON, not too deep, and then read field by field.
 
 use super::Problems;
-use crate::{ApiSettings, App, FieldError, errors::api_errors};
+use crate::{ApiSettings, App, errors::api_errors};
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::{HeaderMap, header};
+use problem::FieldError;
 use serde_json::Value;
 
 /// What can be read from a JSON body.

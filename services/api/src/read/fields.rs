@@ -66,6 +66,15 @@ impl<'p> Fields<'p> {
         }
     }
 
+    /// A whole number, below 0 too.
+    pub(crate) fn integer(&mut self, name: &str) -> Option<i64> {
+        let value = self.take(name)?;
+        match value.as_i64() {
+            Some(number) => Some(number),
+            None => self.mismatch(name, "a whole number", &value),
+        }
+    }
+
     /// Any number.
     pub(crate) fn number(&mut self, name: &str) -> Option<f64> {
         match self.take(name)? {

@@ -1,9 +1,10 @@
 //! Query parameters and the headers that stand in for them.
 
 use super::Problems;
-use crate::{ApiSettings, App, FieldError, Location, errors::api_errors};
+use crate::{ApiSettings, App, errors::api_errors};
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, HeaderName, request::Parts};
+use problem::{FieldError, Location};
 use std::ops::RangeInclusive;
 
 /// What can be read from the query string.

@@ -1,6 +1,6 @@
 //! The problems of a request, gathered.
 
-use crate::{FieldError, Location};
+use problem::{FieldError, Location};
 
 /// What is wrong with a request so far.
 #[derive(Debug, Default)]

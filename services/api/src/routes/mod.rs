@@ -2,6 +2,7 @@
 
 pub(crate) mod builds;
 pub(crate) mod events;
+pub(crate) mod executors;
 pub(crate) mod health;
 pub(crate) mod tasks;
 

@@ -32,6 +32,11 @@ pub(crate) struct BuildView {
     model: String,
     /// Its bounds.
     limits: LimitsView,
+    /// What goes first while executors are short: 10 before 0, 0 before -10.
+    #[schema(minimum = -10, maximum = 10)]
+    priority: i64,
+    /// The pool of executors that does it.
+    pool: String,
     /// The client's labels.
     labels: BTreeMap<String, String>,
     /// How many events it has had; the same as the entity tag.
@@ -150,6 +155,8 @@ impl BuildView {
             framework: spec.framework.clone(),
             model: spec.model.clone(),
             limits: LimitsView::from(&spec.limits),
+            priority: spec.priority.into(),
+            pool: spec.pool.to_string(),
             labels: spec.labels.clone(),
             version: loaded.version.0,
             tasks: TaskCounts::of(&build.tasks),

@@ -3,6 +3,7 @@
 mod build;
 mod cancel;
 mod event;
+mod executor;
 mod file;
 mod list;
 mod names;
@@ -15,9 +16,12 @@ mod usage;
 pub(crate) use build::{BuildView, FailureView};
 pub(crate) use cancel::CancelBuild;
 pub(crate) use event::{EventList, EventView};
+pub(crate) use executor::{ExecutorList, ExecutorView};
 pub(crate) use file::{FileList, FileView};
 pub(crate) use list::{BuildList, BuildSummary};
-pub(crate) use names::{BuildStatus, FailureClass, OutputStream, PlanSource, TaskStatus, TaskType};
+pub(crate) use names::{
+    BuildStatus, ExecutorState, FailureClass, OutputStream, PlanSource, TaskStatus, TaskType,
+};
 pub(crate) use output::{OutputLine, OutputList};
 pub(crate) use plan::{PlanDraft, PlanView};
 pub(crate) use submit::{LimitsDraft, RepositoryDraft, SubmitBuild};

@@ -35,6 +35,8 @@ names! {
         ModelError, RateLimited, ModelRefused, Credential, Timeout, Crashed, TurnLimit, Budget, NoEvidence,
         CheckFailed, CommandFailed, MergeConflict, InvalidPlan, Repository, Resource, Lost, Internal,
     }
+    /// Whether an executor takes work: `draining` ends what it is at and takes nothing new.
+    ExecutorState from ports::ExecutorState { Working, Draining }
     /// Who made a plan: the client, with the request, or a model.
     PlanSource from domain::build::PlanSource { Client, Model }
     /// Where a line of output came from: the Claude CLI (one JSON document a line), standard output or error of

@@ -2,7 +2,10 @@ use super::PlanSource;
 use crate::read::{Fields, Problems};
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type},
+};
 
 /// A plan as a client writes it.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -60,10 +63,25 @@ pub(crate) struct TaskDraft {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 128)]
     model: Option<String>,
-    /// Labels that its executor must have, such as `gpu`.
+    /// Labels that its executor must have, such as `gpu`. `GET /v1/executors` shows who has which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 4, required = false)]
+    #[schema(schema_with = requires_schema, required = false)]
     requires: Vec<String>,
+}
+
+fn requires_schema() -> Schema {
+    let label = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(32))
+        .pattern(Some("^[a-z0-9][a-z0-9-]*$"));
+    ArrayBuilder::new()
+        .items(label)
+        .max_items(Some(plan::MOST_LABELS))
+        .description(Some(
+            "Labels that its executor must have, such as `gpu`. `GET /v1/executors` shows who has which.",
+        ))
+        .into()
 }
 
 /// What a task waits for.
@@ -126,7 +144,7 @@ impl TaskDraft {
             check: fields.text("check"),
             timeout_seconds: fields.whole("timeoutSeconds"),
             model: fields.text("model"),
-            requires: fields.texts("requires", 4).unwrap_or_default(),
+            requires: fields.texts("requires", plan::MOST_LABELS).unwrap_or_default(),
         };
         fields.finish();
         draft

@@ -31,6 +31,12 @@ pub(crate) struct SubmitBuild {
     pub(crate) model: Option<String>,
     /// Bounds; those not given have defaults.
     pub(crate) limits: Option<LimitsDraft>,
+    /// What goes first while executors are short: 10 before 0, 0 before -10. 0 if not given.
+    #[schema(minimum = -10, maximum = 10)]
+    pub(crate) priority: Option<i64>,
+    /// The pool of executors that does it; `default` if not given. `GET /v1/executors` shows which there are.
+    #[schema(min_length = 1, max_length = 32, pattern = "^[a-z0-9][a-z0-9-]*$")]
+    pub(crate) pool: Option<String>,
     /// The client's own labels.
     #[schema(schema_with = labels_schema)]
     pub(crate) labels: Option<BTreeMap<String, Value>>,
@@ -93,6 +99,8 @@ impl SubmitBuild {
             plan: fields.object("plan", |fields| PlanDraft::read(fields, bounds)),
             model: fields.text("model"),
             limits: fields.object("limits", LimitsDraft::read),
+            priority: fields.integer("priority"),
+            pool: fields.text("pool"),
             labels: fields.object("labels", |mut labels| labels.rest().into_iter().collect()),
         };
         fields.finish();

@@ -51,6 +51,10 @@ pub(crate) struct TaskView {
     /// The model, if it differs from the build's.
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<String>,
+    /// Labels that its executor must have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    requires: Vec<String>,
     /// Seconds that one attempt may take.
     timeout_seconds: u32,
     /// When the newest attempt was taken up.
@@ -101,6 +105,7 @@ impl TaskView {
             command: planned.command.clone(),
             check: planned.check.clone(),
             model: planned.model.clone(),
+            requires: planned.requires.iter().map(ToString::to_string).collect(),
             timeout_seconds: planned.timeout_seconds.unwrap_or(default_timeout),
             started_at: state.started_at,
             ended_at: state.ended_at,

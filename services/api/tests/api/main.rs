@@ -4,8 +4,10 @@
 mod builds;
 mod document;
 mod edge;
+mod executors;
 mod follow;
 mod list;
+mod outages;
 mod results;
 mod submit;
 mod support;

@@ -1,11 +1,19 @@
 //! `bench`.
 
 use super::json;
-use crate::{bench, cli::BenchArgs, render::print};
+use crate::{
+    bench::{self, Plan, Servers},
+    cli::BenchArgs,
+    render::print,
+};
 use std::process::ExitCode;
 
 pub(crate) async fn bench(args: BenchArgs) -> anyhow::Result<ExitCode> {
-    let plan = bench::Plan { directory: args.dir, ..bench::Plan::default() };
+    let fleet = args
+        .database_url
+        .zip(args.nats_url)
+        .map(|(database_url, nats_url)| Servers { database_url, nats_url });
+    let plan = Plan { directory: args.dir, fleet, stored_builds: args.stored_builds, ..Plan::default() };
     let report = Box::pin(bench::run(&plan)).await?;
     print(&if args.json { json(&report)? } else { report.to_string().trim_end().to_owned() })?;
     Ok(ExitCode::SUCCESS)

@@ -57,7 +57,7 @@ pub(crate) async fn up(global: &Global, args: UpArgs) -> anyhow::Result<ExitCode
 }
 
 /// There are no API keys yet, so everybody who reaches the port could have programs run here.
-fn checked(listen: SocketAddr) -> Result<SocketAddr, Usage> {
+pub(super) fn checked(listen: SocketAddr) -> Result<SocketAddr, Usage> {
     match listen.ip().is_loopback() {
         true => Ok(listen),
         false => Err(Usage(format!(

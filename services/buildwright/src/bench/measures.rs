@@ -1,6 +1,9 @@
 //! The measures.
 
-use super::{Figure, Plan, Stack};
+use super::{
+    Figure, Plan,
+    stack::{Inside, Stack},
+};
 use anyhow::{Context as _, ensure};
 use domain::{BuildId, build::BuildStatus};
 use ports::{Append, EventStore, Metadata, NewEvent, Position, StreamId, Version};
@@ -32,9 +35,15 @@ pub(super) async fn latency(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     let at = |percent: usize| waits[(waits.len() - 1) * percent / 100];
     let figures = vec![
         Figure::new("start_latency_p50_ms", at(50), "ms", "submit to executor start, p50", Some(2.0)),
-        Figure::new("start_latency_p99_ms", at(99), "ms", "submit to executor start, p99", None),
+        Figure::new(
+            "start_latency_p99_ms",
+            at(99),
+            "ms",
+            "submit to executor start, p99",
+            plan.fleet.as_ref().map(|_| 8.0),
+        ),
     ];
-    stack.embedded.shutdown().await;
+    stack.end().await?;
     Ok(figures)
 }
 
@@ -58,7 +67,7 @@ pub(super) async fn builds(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     while let Some(done) = clients.join_next().await {
         done??;
     }
-    let store = Arc::clone(&stack.embedded.parts().store);
+    let store = Arc::clone(&stack.inside.store);
     let events = wait_until_completed(store.as_ref(), plan.builds).await?;
     let seconds = begun.elapsed().as_secs_f64();
     let figures = vec![
@@ -67,11 +76,11 @@ pub(super) async fn builds(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
             plan.builds as f64 / seconds,
             "/s",
             "one-task builds, end to end",
-            Some(2_000.0),
+            Some(if plan.fleet.is_some() { 3_000.0 } else { 2_000.0 }),
         ),
         Figure::new("build_events_per_s", events as f64 / seconds, "/s", "events stored meanwhile", None),
     ];
-    stack.embedded.shutdown().await;
+    stack.end().await?;
     Ok(figures)
 }
 
@@ -95,21 +104,21 @@ pub(super) async fn large_build(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
             tasks_per_s,
             "/s",
             &format!("tasks in one build of {}", plan.tasks),
-            Some(5_000.0),
+            plan.fleet.is_none().then_some(5_000.0),
         ),
         Figure::new("events_folded_per_s", replayed, "/s", "events folded on replay", Some(100_000.0)),
     ];
-    stack.embedded.shutdown().await;
+    stack.end().await?;
     Ok(figures)
 }
 
 /// Reads, decodes and folds the build's stream from the store, several times.
 async fn replay(stack: &Stack, build: BuildId) -> anyhow::Result<f64> {
-    let parts = stack.embedded.parts();
-    let version = parts.builds.read(build, |loaded| loaded.version).await?.context("the build is gone")?;
+    let inside = &stack.inside;
+    let version = inside.builds.read(build, |loaded| loaded.version).await?.context("the build is gone")?;
     let (mut events, begun) = (0, Instant::now());
     while begun.elapsed().as_secs_f64() < 2.0 {
-        let loaded = parts.builds.at(build, version).await?.context("the build is gone")?;
+        let loaded = inside.builds.at(build, version).await?.context("the build is gone")?;
         ensure!(loaded.build.status == BuildStatus::Completed, "the replayed build is not completed");
         events += version.0;
     }
@@ -119,30 +128,31 @@ async fn replay(stack: &Stack, build: BuildId) -> anyhow::Result<f64> {
 /// Single-event appends, each awaited, by some writers with a stream of their own.
 pub(super) async fn appends(plan: &Plan, writers: usize) -> anyhow::Result<Figure> {
     let stack = Stack::start(plan).await?;
-    let parts = stack.embedded.parts().clone();
+    let inside = stack.inside.clone();
     // Long enough to be no artefact of its start, short enough for one writer on a slow disk.
     let total = if writers == 1 { plan.appends / 4 } else { plan.appends * 2 };
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
     for _ in 0..writers {
-        let parts = parts.clone();
-        tasks.spawn(async move { append_many(&parts, total / writers).await });
+        let inside = inside.clone();
+        tasks.spawn(async move { append_many(&inside, total / writers).await });
     }
     while let Some(done) = tasks.join_next().await {
         done??;
     }
     let rate = (total / writers * writers) as f64 / begun.elapsed().as_secs_f64();
-    stack.embedded.shutdown().await;
+    stack.end().await?;
     let what = format!("single-event appends, {writers} writer{}", if writers == 1 { "" } else { "s" });
-    Ok(Figure::new(&format!("appends_per_s_{writers}"), rate, "/s", &what, None))
+    let aim = (plan.fleet.is_some() && writers == 64).then_some(40_000.0);
+    Ok(Figure::new(&format!("appends_per_s_{writers}"), rate, "/s", &what, aim))
 }
 
-async fn append_many(parts: &crate::embedded::Parts, count: usize) -> anyhow::Result<()> {
+async fn append_many(inside: &Inside, count: usize) -> anyhow::Result<()> {
     let mut expected = Version(STREAM_LENGTH);
-    let mut stream = StreamId::Build(parts.ids.build());
+    let mut stream = StreamId::Build(inside.ids.build());
     for _ in 0..count {
         if expected.0 == STREAM_LENGTH {
-            (stream, expected) = (StreamId::Build(parts.ids.build()), Version(0));
+            (stream, expected) = (StreamId::Build(inside.ids.build()), Version(0));
         }
         // The type is one that no service reacts to; the size is that of a usual event.
         let payload = json!({ "attempt": 1, "executor": "x".repeat(300), "at": "2026-01-01T00:00:00Z" });
@@ -152,20 +162,20 @@ async fn append_many(parts: &crate::embedded::Parts, count: usize) -> anyhow::Re
             expected,
             events: vec![event],
             metadata: Metadata::default(),
-            recorded_at: parts.clock.now(),
+            recorded_at: inside.clock.now(),
         };
-        expected = parts.store.append(append).await?.version;
+        expected = inside.store.append(append).await?.version;
     }
     Ok(())
 }
 
 /// Waits until a build has ended, and takes nothing but completion.
 async fn wait_until_ended(stack: &Stack, build: BuildId) -> anyhow::Result<()> {
-    let parts = stack.embedded.parts();
-    let mut head = parts.store.head();
+    let inside = &stack.inside;
+    let mut head = inside.store.head();
     loop {
         head.borrow_and_update();
-        match parts.builds.read(build, |loaded| loaded.build.status).await? {
+        match inside.builds.read(build, |loaded| loaded.build.status).await? {
             Some(BuildStatus::Completed) => return Ok(()),
             Some(status) if status.is_terminal() => anyhow::bail!("{build} ended as {}", status.as_str()),
             _ => head.changed().await?,
@@ -208,7 +218,7 @@ struct Client {
 
 impl Client {
     fn of(stack: &Stack) -> anyhow::Result<Self> {
-        let url = format!("http://{}/v1/builds", stack.embedded.address());
+        let url = format!("http://{}/v1/builds", stack.address);
         Ok(Self { http: crate::client::http().no_proxy().build()?, url })
     }
 

@@ -1,5 +1,6 @@
 //! What came out, for people and for machines.
 
+use super::Plan;
 use serde::Serialize;
 use std::fmt;
 
@@ -32,21 +33,27 @@ impl Figure {
 /// All figures, with the machine they were taken on.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Report {
+    stack: &'static str,
+    #[serde(rename = "storedBuilds")]
+    stored_builds: usize,
     cores: usize,
     version: &'static str,
     figures: Vec<Figure>,
 }
 
 impl Report {
-    pub(super) fn new(figures: Vec<Figure>) -> Self {
+    pub(super) fn new(plan: &Plan, figures: Vec<Figure>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        Self { cores, version: env!("CARGO_PKG_VERSION"), figures }
+        let stack = if plan.fleet.is_some() { "fleet" } else { "embedded" };
+        let stored_builds = plan.stored_builds;
+        Self { stack, stored_builds, cores, version: env!("CARGO_PKG_VERSION"), figures }
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "embedded stack, {} cores, load generator included", self.cores)?;
+        let Self { stack, stored_builds, cores, .. } = self;
+        writeln!(f, "{stack} stack, {stored_builds} builds stored, {cores} cores, load generator included")?;
         for figure in &self.figures {
             let value = if figure.value < 100.0 {
                 format!("{:.2}", figure.value)

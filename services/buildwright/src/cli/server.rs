@@ -95,7 +95,10 @@ pub(crate) struct DoctorArgs {
 /// `bench`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Everything is real but the work: HTTP, SQLite on the disk of --dir, driver, projector, queue. Takes minutes.")]
+Everything is real but the work: HTTP, SQLite on the disk of --dir, driver, projector, queue. Takes minutes.
+
+With --database-url and --nats-url a fleet is measured: databases are made on that server and removed, and what
+is in the streams of that NATS is removed. Use servers that nobody else uses.")]
 pub(crate) struct BenchArgs {
     /// The figures as JSON
     #[arg(long)]
@@ -103,6 +106,15 @@ pub(crate) struct BenchArgs {
     /// Where the measured data directories are made, and removed [default: the system's temporary folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Measure a fleet over this PostgreSQL server; the user may create databases
+    #[arg(long, value_name = "URL", requires = "nats_url")]
+    pub(crate) database_url: Option<String>,
+    /// ... and this NATS server, with JetStream and nothing in it
+    #[arg(long, value_name = "URL", requires = "database_url")]
+    pub(crate) nats_url: Option<String>,
+    /// So many ended builds lie in the store before anything is measured
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) stored_builds: usize,
 }
 
 /// `scripted-model`.

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{DemoArgs, ExecutorKind},
-    embedded::{ClaudeChoice, ExecutorChoice},
+    hands::{ClaudeChoice, ExecutorChoice},
     hiring::{INSTALL, claude_home, find_claude},
     programs,
 };

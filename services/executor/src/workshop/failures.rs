@@ -3,6 +3,7 @@
 //! Details (paths, the system's words) go to the log of the executor, once, here; what becomes part of the
 //! build's history names the step only.
 
+use bundles::ExchangeError;
 use domain::{Failure, FailureClass};
 use ports::ArtifactError;
 use std::error::Error;
@@ -101,6 +102,17 @@ failures! {
         PublishError::Merge(error) => Step::from(error).0,
         PublishError::Git(error) => Step::from(error).0,
         error @ PublishError::Contended => Failure::new(FailureClass::Resource, error.to_string()),
+    },
+    ExchangeError => |error| match error {
+        ExchangeError::Base(error) => Step::from(error).0,
+        ExchangeError::Merge(error) => Step::from(error).0,
+        ExchangeError::Publish(error) => Step::from(error).0,
+        ExchangeError::Import(error) => Step::from(error).0,
+        ExchangeError::Artifacts(error) => Step::from(error).0,
+        ExchangeError::Git(error) => Step::from(error).0,
+        ExchangeError::Scratch(error) => Step::from(error).0,
+        error @ ExchangeError::Contended(_) => Failure::new(FailureClass::Resource, error.to_string()),
+        error => logged(FailureClass::Crashed, "a commit of another executor could not be taken over", &error),
     },
     HarvestError => |error| match error {
         HarvestError::Git(error) => Step::from(error).0,

@@ -1,8 +1,9 @@
 //! The end of a build: all results in one commit, on the project's branch.
 
 use super::{Attempt, Workshop, failures::Step, segment};
+use bundles::BuildWork;
 use domain::{Failure, build::MergeResult};
-use names::{BranchName, Commit, RefName};
+use names::{BranchName, Commit};
 use ports::TaskInput;
 
 impl Workshop {
@@ -26,15 +27,15 @@ impl Workshop {
     ) -> Result<MergeResult, Step> {
         let order = attempt.order;
         let build = segment(&order.build.to_string())?;
-        let branch = BranchName::main();
         let message = format!("Merge build {}", order.build);
         let (project, when) = (&attempt.project, order.submitted_at);
-        let published = project.publish(&RefName::of_build(&build), &commit, &branch, &message, when).await?;
+        let work = BuildWork { build: &build, base: &base, commit: &commit, message: &message, when };
+        self.sharing.publish(project, &work).await?;
         let changed = project.changed_files(&base, &commit).await?;
         Ok(MergeResult {
             base,
             commit,
-            branch: published.branch.to_string(),
+            branch: BranchName::main().to_string(),
             files_changed: u32::try_from(changed).unwrap_or(u32::MAX),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{Attempt, Workshop, failures::Step, segment};
 use domain::{Failure, FailureClass};
-use names::{BranchName, Commit, RefName};
+use names::{Commit, RefName};
 use ports::{ArtifactError, ArtifactKey, TaskInput};
 use tempfile::TempDir;
 use workspace::Source;
@@ -17,6 +17,7 @@ impl Workshop {
         let order = attempt.order;
         let key = key(&format!("builds/{}/base", order.build))?;
         if let Some(base) = self.read_base(&key).await? {
+            self.sharing.fetch(&attempt.project, &base).await?;
             return Ok(base);
         }
         let source = order
@@ -24,13 +25,15 @@ impl Workshop {
             .repository
             .as_ref()
             .map(|repository| Source { url: repository.url.clone(), branch: repository.branch.clone() });
-        let found = attempt.project.base(&BranchName::main(), source.as_ref(), order.submitted_at).await?;
+        // What others are to start from must be available to them before they are told of it.
+        let found = self.sharing.base(&attempt.project, source.as_ref(), order.submitted_at).await?;
         let scratch = self.scratch()?;
         let file = scratch.path().join("base");
         tokio::fs::write(&file, found.as_str()).await?;
         self.artifacts.put(&key, &file).await?;
-        let fixed = self.read_base(&key).await?;
-        Ok(fixed.unwrap_or(found))
+        let fixed = self.read_base(&key).await?.unwrap_or(found);
+        self.sharing.fetch(&attempt.project, &fixed).await?;
+        Ok(fixed)
     }
 
     async fn read_base(&self, key: &ArtifactKey) -> Result<Option<Commit>, Step> {

@@ -9,6 +9,7 @@ use buildwright_executor::{
     Output, Shell, Worker, Workshop,
     agent::{Agent, Job, Report, ScriptedAgent},
 };
+use bundles::Sharing;
 use bus_local::{FileOutputLog, FolderArtifacts, OutputBounds};
 use chrono::{DateTime, Utc};
 use domain::build::{Outcome, TaskResult};
@@ -61,6 +62,7 @@ impl Scene {
         let output = FileOutputLog::new(path("output"), OutputBounds::default());
         let workshop = Arc::new(Workshop {
             repositories: Arc::new(repositories),
+            sharing: Sharing::OneDisk,
             workspaces,
             artifacts: Arc::clone(&artifacts) as _,
             output: Arc::new(output.clone()),

@@ -39,7 +39,7 @@ api_errors! {
     pub(crate) enum CancelError {
         NOT_FOUND "build_unknown": Unknown => "there is no such build",
         CONFLICT "build_ended": Ended => "the build has ended already",
-        CONFLICT "build_contended": Contended => "the build is being changed by others, try again",
+        SERVICE_UNAVAILABLE "build_contended": Contended => "the build is being changed by others, try again",
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn events(
     let after = version_at(&app, id, Position(reading.after), newest).await?;
     if feed::is_wanted(&headers) {
         let feed = EventFeed::build(app.clone(), id, after, reading.follow);
-        return Ok(feed::respond(feed, &app.settings));
+        return Ok(feed::respond(feed, &app.settings).await?);
     }
     let page = app.store.read_stream(StreamId::Build(id), after, reading.limit).await?;
     Ok(Json(EventList::of(page, reading.after)?).into_response())

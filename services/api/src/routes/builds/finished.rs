@@ -49,6 +49,7 @@ impl From<ResultError> for ResultUnavailable {
     fn from(error: ResultError) -> Self {
         match error {
             ResultError::NotFound => Self::Gone,
+            ResultError::Unavailable(cause) => Self::Fault(Fault::Unavailable(cause)),
             ResultError::Failed(cause) => Self::Fault(Fault::Internal(cause)),
         }
     }

@@ -42,7 +42,7 @@ pub(crate) async fn plan_output(
     app.builds.read(id, |_| ()).await?.ok_or(PlanOutputError::Unknown)?;
     if feed::is_wanted(&headers) {
         let feed = OutputFeed::new(app.clone(), id, Work::Plan, reading.after, reading.follow);
-        return Ok(feed::respond(feed, &app.settings));
+        return Ok(feed::respond(feed, &app.settings).await?);
     }
     let page = app.output.read(id, Work::Plan, reading.after, reading.limit).await?;
     Ok(Json(OutputList::of(page, reading.after)).into_response())

@@ -48,15 +48,18 @@ fn own_project(id: BuildId) -> Result<ProjectName, ProjectNameError> {
 
 api_errors! {
     /// What submitting can be refused for, the body apart.
-    pub(crate) enum SubmitError {}
+    pub(crate) enum SubmitError {
+        SERVICE_UNAVAILABLE "build_contended": Contended => "the build is being changed by others, try again",
+    }
 }
 
 impl From<ExecuteError> for SubmitError {
     fn from(error: ExecuteError) -> Self {
-        // A new id has no events: any refusal is a defect.
         match error {
             ExecuteError::Store(error) => Self::Fault(error.into()),
-            ExecuteError::Rejected(_) | ExecuteError::Contended => Self::Fault(Fault::internal(error)),
+            ExecuteError::Contended => Self::Contended,
+            // A new id has no events: any refusal is a defect.
+            ExecuteError::Rejected(_) => Self::Fault(Fault::internal(error)),
         }
     }
 }

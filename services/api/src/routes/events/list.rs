@@ -40,7 +40,7 @@ pub(crate) async fn list(
     let after = Position(reading.after);
     if feed::is_wanted(&headers) {
         let feed = EventFeed::all(app.clone(), after, reading.follow);
-        return Ok(feed::respond(feed, &app.settings));
+        return Ok(feed::respond(feed, &app.settings).await?);
     }
     let page = app.store.read_all(after, reading.limit).await?;
     Ok(Json(EventList::of(page, reading.after)?).into_response())

@@ -2,4 +2,5 @@
 
 pub(crate) mod document;
 pub(crate) mod live;
+pub(crate) mod metrics;
 pub(crate) mod ready;

@@ -46,7 +46,7 @@ pub(crate) async fn output(
     let work = Work::Task(id.number);
     if feed::is_wanted(&headers) {
         let feed = OutputFeed::new(app.clone(), id.build, work, reading.after, reading.follow);
-        return Ok(feed::respond(feed, &app.settings));
+        return Ok(feed::respond(feed, &app.settings).await?);
     }
     let page = app.output.read(id.build, work, reading.after, reading.limit).await?;
     Ok(Json(OutputList::of(page, reading.after)).into_response())

@@ -29,6 +29,10 @@ pub(crate) struct MemoryStore {
     events: Mutex<Vec<RecordedEvent>>,
     head: watch::Sender<Position>,
     pub(crate) down: AtomicBool,
+    /// Whether reading never comes to an end.
+    pub(crate) hangs: AtomicBool,
+    /// Whether somebody else is always faster.
+    pub(crate) contended: AtomicBool,
 }
 
 impl MemoryStore {
@@ -37,6 +41,12 @@ impl MemoryStore {
             return Err(StoreError::Unavailable("the disk at secret.example is gone".into()));
         }
         Ok(())
+    }
+
+    async fn linger(&self) {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Makes readers look again.
@@ -62,7 +72,7 @@ impl EventStore for MemoryStore {
         self.check()?;
         let mut events = self.events.lock().unwrap();
         let actual = Version(Self::of_stream(&events, append.stream).count() as u64);
-        if actual != append.expected {
+        if actual != append.expected || self.contended.load(Ordering::SeqCst) {
             return Err(AppendError::Conflict { expected: append.expected, actual });
         }
         let mut appended = Appended { position: Position(events.len() as u64), version: actual };
@@ -92,12 +102,14 @@ impl EventStore for MemoryStore {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         self.check()?;
+        self.linger().await;
         let events = self.events.lock().unwrap();
         Ok(Self::of_stream(&events, stream).filter(|e| e.version > after).take(limit).cloned().collect())
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
         self.check()?;
+        self.linger().await;
         let events = self.events.lock().unwrap();
         Ok(events.iter().filter(|event| event.position > after).take(limit).cloned().collect())
     }
@@ -111,13 +123,19 @@ impl EventStore for MemoryStore {
 pub(crate) struct MemoryModels {
     store: Arc<MemoryStore>,
     projected: watch::Sender<Position>,
+    pub(crate) down: AtomicBool,
     pub(crate) held: watch::Sender<bool>,
 }
 
 impl MemoryModels {
     pub(crate) fn over(store: &Arc<MemoryStore>) -> Arc<Self> {
         let projected = watch::Sender::new(Position(0));
-        let models = Arc::new(Self { store: store.clone(), projected, held: watch::Sender::new(false) });
+        let models = Arc::new(Self {
+            store: store.clone(),
+            projected,
+            down: AtomicBool::default(),
+            held: watch::Sender::new(false),
+        });
         let (mut head, mut held) = (store.head(), models.held.subscribe());
         let projector = models.clone();
         tokio::spawn(async move {
@@ -182,6 +200,9 @@ impl ReadModels for MemoryModels {
     }
 
     async fn builds(&self, filter: &BuildFilter) -> Result<BuildPage, StoreError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the tables at secret.example are gone".into()));
+        }
         let all = self.fold();
         let mut builds: Vec<BuildSummary> = all
             .iter()
@@ -213,6 +234,7 @@ type Log = (Vec<OutputLine>, watch::Sender<u64>);
 #[derive(Default)]
 pub(crate) struct MemoryOutput {
     logs: Mutex<HashMap<(BuildId, Work), Log>>,
+    pub(crate) down: AtomicBool,
 }
 
 #[async_trait]
@@ -234,6 +256,9 @@ impl OutputLog for MemoryOutput {
         after: u64,
         limit: usize,
     ) -> Result<Vec<OutputLine>, StoreError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the log at secret.example is gone".into()));
+        }
         let mut logs = self.logs.lock().unwrap();
         let (lines, _) = logs.entry((build, work)).or_default();
         Ok(lines.iter().filter(|line| line.seq > after).take(limit).cloned().collect())
@@ -244,11 +269,24 @@ impl OutputLog for MemoryOutput {
     }
 }
 
-pub(crate) struct MemoryResults;
+#[derive(Default)]
+pub(crate) struct MemoryResults {
+    pub(crate) down: AtomicBool,
+}
+
+impl MemoryResults {
+    fn check(&self) -> Result<(), ResultError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(ResultError::Unavailable("the store at secret.example is gone".into()));
+        }
+        Ok(())
+    }
+}
 
 #[async_trait]
 impl Results for MemoryResults {
     async fn files(&self, _: &ProjectName, commit: &Commit) -> Result<Vec<FileEntry>, ResultError> {
+        self.check()?;
         if commit.as_str() != COMMIT {
             return Err(ResultError::NotFound);
         }
@@ -262,6 +300,7 @@ impl Results for MemoryResults {
         commit: &Commit,
         max_bytes: usize,
     ) -> Result<DiffText, ResultError> {
+        self.check()?;
         let mut text = format!("diff {base} {commit}\n+line\n");
         let truncated = text.len() > max_bytes;
         text.truncate(max_bytes);
@@ -273,8 +312,34 @@ impl Results for MemoryResults {
         _: &ProjectName,
         _: &Commit,
     ) -> Result<BoxStream<'static, std::io::Result<Bytes>>, ResultError> {
+        self.check()?;
         let chunks = ["\u{1}chunk one, ", "chunk two"].map(|chunk| Ok(Bytes::from_static(chunk.as_bytes())));
         Ok(futures::stream::iter(chunks).boxed())
+    }
+}
+
+/// Who announced itself, unless nobody can be asked.
+#[derive(Default)]
+pub(crate) struct MemoryRoster {
+    executors: Mutex<BTreeMap<String, ExecutorStatus>>,
+    pub(crate) down: AtomicBool,
+}
+
+#[async_trait]
+impl Roster for MemoryRoster {
+    async fn announce(&self, status: &ExecutorStatus) {
+        self.executors.lock().unwrap().insert(status.name.to_string(), status.clone());
+    }
+
+    async fn leave(&self, name: &ExecutorName) {
+        self.executors.lock().unwrap().remove(&*name.0);
+    }
+
+    async fn executors(&self) -> Result<Vec<ExecutorStatus>, BusError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(BusError::Unavailable("the server at secret.example is gone".into()));
+        }
+        Ok(self.executors.lock().unwrap().values().cloned().collect())
     }
 }
 

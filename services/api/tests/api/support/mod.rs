@@ -12,13 +12,14 @@ use domain::{
     BuildId, ModelUsage, Usage,
     build::{Attempt, Command, MergeResult, Outcome, Success, TaskResult, Work},
 };
-use memory::{Counter, MemoryModels, MemoryOutput, MemoryResults, MemoryStore, Ticking};
+use memory::{Counter, MemoryModels, MemoryOutput, MemoryResults, MemoryRoster, MemoryStore, Ticking};
 use plan::TaskNumber;
 use ports::{EventStore as _, OutputChunk, OutputLog as _, OutputStream};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use vitals::{Metrics, ReadyChecks};
 
 pub(crate) struct Api {
     pub(crate) base: String,
@@ -26,6 +27,8 @@ pub(crate) struct Api {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) models: Arc<MemoryModels>,
     pub(crate) output: Arc<MemoryOutput>,
+    pub(crate) results: Arc<MemoryResults>,
+    pub(crate) roster: Arc<MemoryRoster>,
     pub(crate) stop: CancellationToken,
     client: reqwest::Client,
     _stop: DropGuard,
@@ -37,29 +40,57 @@ impl Api {
     }
 
     pub(crate) async fn with(settings: ApiSettings) -> Self {
+        Self::of(settings, Writers::OnlyThis).await
+    }
+
+    /// One of several processes over a store: it looks there before it answers.
+    pub(crate) async fn among_several(settings: ApiSettings) -> Self {
+        Self::of(settings, Writers::Several).await
+    }
+
+    async fn of(settings: ApiSettings, writers: Writers) -> Self {
         // A second test of the process finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let store = Arc::new(MemoryStore::default());
         let models = MemoryModels::over(&store);
         let output = Arc::new(MemoryOutput::default());
+        let results = Arc::new(MemoryResults::default());
+        let roster = Arc::new(MemoryRoster::default());
         let clock = Arc::new(Ticking::default());
         let stop = CancellationToken::new();
         let app = App {
-            builds: Arc::new(Builds::new(store.clone(), clock.clone(), Writers::OnlyThis, 100)),
+            builds: Arc::new(Builds::new(store.clone(), clock.clone(), writers, 100)),
             store: store.clone(),
             read_models: models.clone(),
             output: output.clone(),
-            results: Arc::new(MemoryResults),
+            results: results.clone(),
+            roster: roster.clone(),
             clock,
             ids: Arc::new(Counter::default()),
             settings: Arc::new(settings),
+            ready: ReadyChecks::default(),
+            metrics: Arc::new(Metrics::new("api", "0.0.0")),
             stop: stop.clone(),
         };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(buildwright_api::serve(listener, app.clone(), stop.clone()));
+        let base = serve(&app).await;
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { base, app, store, models, output, _stop: stop.clone().drop_guard(), stop, client }
+        Self {
+            base,
+            app,
+            store,
+            models,
+            output,
+            results,
+            roster,
+            _stop: stop.clone().drop_guard(),
+            stop,
+            client,
+        }
+    }
+
+    /// The same, with something else behind it.
+    pub(crate) async fn serving(self, app: App) -> Self {
+        Self { base: serve(&app).await, app, ..self }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -165,6 +196,13 @@ impl Api {
     pub(crate) fn stored_events(&self) -> u64 {
         self.store.head().borrow().0
     }
+}
+
+async fn serve(app: &App) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(buildwright_api::serve(listener, app.clone(), app.stop.clone()));
+    base
 }
 
 /// Checks that an answer is a problem document of this kind, and hands it over.

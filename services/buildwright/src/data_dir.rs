@@ -18,8 +18,15 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
-    /// Creates the directory if need be, and takes it.
-    pub(crate) fn open(root: &Path) -> anyhow::Result<Self> {
+    /// The folders of a process that does everything.
+    pub(crate) const ALL: &[&str] = &["output", "artifacts", "repositories", "workspaces"];
+    /// The folders of an executor.
+    pub(crate) const OF_EXECUTOR: &[&str] = &["repositories", "workspaces", "spool"];
+    /// The folders of an API.
+    pub(crate) const OF_API: &[&str] = &["repositories"];
+
+    /// Creates the directory with some folders if need be, and takes it.
+    pub(crate) fn open(root: &Path, folders: &[&str]) -> anyhow::Result<Self> {
         let create = |path: &Path| {
             fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))
         };
@@ -38,7 +45,7 @@ impl DataDir {
             )
         })?;
         let data_dir = Self { root, _lock: lock };
-        for folder in ["output", "artifacts", "repositories", "workspaces"] {
+        for folder in folders {
             create(&data_dir.root.join(folder))?;
         }
         // Nothing in there outlives a process.
@@ -77,14 +84,20 @@ impl DataDir {
         self.root.join("workspaces")
     }
 
+    /// Outcomes that the driver has not confirmed.
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.root.join("spool")
+    }
+
     /// Files on their way.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.root.join("scratch")
     }
 
-    /// Tells other commands where the server is.
-    pub(crate) fn announce(&self, address: SocketAddr) -> anyhow::Result<()> {
-        let text = format!("{{\"address\":\"{address}\",\"pid\":{}}}\n", std::process::id());
+    /// Tells other commands what runs here and where it listens, if it does.
+    pub(crate) fn announce(&self, role: &str, address: Option<SocketAddr>) -> anyhow::Result<()> {
+        let said = serde_json::json!({ "address": address, "pid": std::process::id(), "role": role });
+        let text = format!("{said}\n");
         let file = self.root.join(SERVER_FILE);
         let unfinished = self.root.join("server.json.new");
         fs::write(&unfinished, text)

@@ -1,4 +1,4 @@
-//! Problem documents (RFC 9457): every error answer is one.
+//! Problem documents (RFC 9457): every error of an HTTP answer is one, with a stable type and no internals.
 
 use axum::{
     body::Body,
@@ -6,12 +6,11 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// The media type of problem documents.
-pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
-
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// An error, for people and programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -62,7 +61,8 @@ pub enum Location {
 
 impl Problem {
     /// A problem of a kind.
-    pub(crate) fn new(status: StatusCode, code: &str, title: &str) -> Self {
+    #[must_use]
+    pub fn new(status: StatusCode, code: &str, title: &str) -> Self {
         Self {
             kind: format!("urn:buildwright:problem:{code}"),
             title: title.to_owned(),
@@ -72,15 +72,16 @@ impl Problem {
         }
     }
 
-    /// Adds what a variant of an error set carries.
-    pub(crate) fn with(mut self, particulars: impl Particulars) -> Self {
+    /// Adds what is particular to this occurrence.
+    #[must_use]
+    pub fn with(mut self, particulars: impl Particulars) -> Self {
         particulars.add_to(&mut self);
         self
     }
 }
 
 /// What can be told of one occurrence of a problem.
-pub(crate) trait Particulars {
+pub trait Particulars {
     /// Tells it.
     fn add_to(self, problem: &mut Problem);
 }
@@ -97,6 +98,15 @@ impl Particulars for Vec<FieldError> {
     }
 }
 
+/// Tells the client of an answer of status 503 when to come again, unless that is told already.
+pub fn tell_when_to_retry<B>(response: &mut http::Response<B>, after: Duration) {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        // Whole seconds: less than one would be none.
+        let seconds = after.as_secs().max(1);
+        response.headers_mut().entry(header::RETRY_AFTER).or_insert_with(|| HeaderValue::from(seconds));
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         // Writing strings and numbers cannot fail; an empty document would still carry the status.
@@ -105,9 +115,30 @@ impl IntoResponse for Problem {
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
-        }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_worth_another_try() {
+        let mut away = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "away", "away").into_response();
+        tell_when_to_retry(&mut away, Duration::from_secs(7));
+        tell_when_to_retry(&mut away, Duration::from_secs(9));
+        assert_eq!(away.headers()[header::RETRY_AFTER], "7", "who knows better has said it first");
+
+        let mut gone = Problem::new(StatusCode::GONE, "gone", "gone").into_response();
+        tell_when_to_retry(&mut gone, Duration::from_secs(7));
+        assert!(!gone.headers().contains_key(header::RETRY_AFTER));
+    }
+
+    #[test]
+    fn soon_is_still_a_second() {
+        let mut away = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "away", "away").into_response();
+        tell_when_to_retry(&mut away, Duration::from_millis(1));
+        assert_eq!(away.headers()[header::RETRY_AFTER], "1");
     }
 }

@@ -1,0 +1,86 @@
+//! `api`, `driver`, `projector` and `executor`: one role of a fleet each.
+
+use super::{Usage, up::checked};
+use crate::{
+    cli::{ApiArgs, BusArgs, ExecutorRoleArgs, FleetArgs, Global, RoleArgs, SERVER_PORT},
+    config::Config,
+    fleet::{self, ApiOptions, BusOptions, ExecutorOptions, FleetOptions, Running},
+    hiring,
+    interrupts::Interrupts,
+};
+use bus_nats::NatsOptions;
+use std::{process::ExitCode, time::Duration};
+
+pub(crate) async fn api(global: &Global, args: ApiArgs) -> anyhow::Result<ExitCode> {
+    let listen = global.listen(SERVER_PORT);
+    let listen = if args.allow_unauthenticated { listen } else { checked(listen)? };
+    let mut fleet = fleet_options(global, args.fleet)?;
+    fleet.bus.config.api.allow_local_repositories |= args.allow_local_repositories;
+    to_its_end(fleet::api(ApiOptions { listen, fleet })).await
+}
+
+pub(crate) async fn driver(global: &Global, args: RoleArgs) -> anyhow::Result<ExitCode> {
+    to_its_end(fleet::driver(fleet_options(global, args.fleet)?)).await
+}
+
+pub(crate) async fn projector(global: &Global, args: RoleArgs) -> anyhow::Result<ExitCode> {
+    to_its_end(fleet::projector(fleet_options(global, args.fleet)?)).await
+}
+
+pub(crate) async fn executor(global: &Global, args: ExecutorRoleArgs) -> anyhow::Result<ExitCode> {
+    let mut bus = bus_options(global, args.bus)?;
+    bus.config.api.allow_local_repositories |= args.allow_local_repositories;
+    let hired = hiring::hire(&args.executor, &bus.data_dir).await?;
+    tracing::info!(executor = hired.about, pool = %args.pool, "hired");
+    let slots = usize::from(args.executor.slots);
+    to_its_end(fleet::executor(ExecutorOptions::new(slots, hired.choice, bus))).await
+}
+
+fn fleet_options(global: &Global, args: FleetArgs) -> anyhow::Result<FleetOptions> {
+    Ok(FleetOptions { database_url: args.database_url, bus: bus_options(global, args.bus)? })
+}
+
+fn bus_options(global: &Global, args: BusArgs) -> anyhow::Result<BusOptions> {
+    if ![1, 3, 5].contains(&args.nats_replicas) {
+        return Err(Usage("--nats-replicas: must be 1, 3 or 5".to_owned()).into());
+    }
+    let nats = NatsOptions {
+        urls: args.nats_url,
+        credentials: args.nats_credentials,
+        ack_wait: Duration::from_secs(args.ack_wait_seconds.into()),
+        replicas: usize::from(args.nats_replicas),
+        ..NatsOptions::new("")
+    };
+    Ok(BusOptions {
+        nats,
+        artifacts: args.artifacts,
+        data_dir: global.data_dir(),
+        health: args.health,
+        config: Config::read(args.config.as_deref())?,
+    })
+}
+
+/// Runs a role until it is told to stop, and then until it has.
+async fn to_its_end(starting: impl Future<Output = anyhow::Result<Running>>) -> anyhow::Result<ExitCode> {
+    let mut interrupts = Interrupts::listen()?;
+    let mut running = tokio::select! {
+        running = Box::pin(starting) => running?,
+        () = interrupts.next() => return Ok(ExitCode::SUCCESS),
+    };
+    match running.address() {
+        Some(address) => tracing::info!(%address, "running"),
+        None => tracing::info!("running"),
+    }
+    tokio::select! {
+        () = interrupts.next() => {}
+        error = running.failed() => {
+            running.shutdown().await;
+            return Err(error);
+        }
+    }
+    tracing::info!("stopping; another signal stops at once");
+    tokio::select! {
+        () = running.shutdown() => Ok(ExitCode::SUCCESS),
+        () = interrupts.next() => Ok(ExitCode::from(130)),
+    }
+}

@@ -1,0 +1,60 @@
+//! The API of a fleet.
+
+use super::{
+    FleetOptions, Running,
+    connections::{self, Database, exchange},
+    health::{self, Health},
+};
+use crate::{adapters::UlidIds, data_dir::DataDir, embedded::serve, hands, services::Services};
+use ::api::App;
+use anyhow::Context as _;
+use bundles::GitResults;
+use bus_nats::{NatsOutputLog, NatsRoster, OutputBounds, RosterBounds};
+use std::{net::SocketAddr, sync::Arc};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use vitals::ReadyChecks;
+
+/// How to start one.
+pub(crate) struct ApiOptions {
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// The rest.
+    pub(crate) fleet: FleetOptions,
+}
+
+/// Starts one.
+pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
+    let ApiOptions { listen, fleet } = options;
+    let data_dir = DataDir::open(&fleet.bus.data_dir, DataDir::OF_API)?;
+    let database = Database::open(&fleet.database_url).await?;
+    let bus = connections::bus(&fleet.bus, "api").await?;
+    let repositories = hands::repositories(&fleet.bus.config, &data_dir).await?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; is another server there?"))?;
+    let address = listener.local_addr()?;
+    let stop = CancellationToken::new();
+    let artifacts = connections::artifacts(&fleet.bus, &bus);
+    let metrics = health::metrics("api");
+    health::watch_events(&metrics, &database);
+    let app = App {
+        builds: Arc::clone(&database.builds),
+        store: Arc::clone(&database.events),
+        read_models: Arc::new(database.store.clone()),
+        output: Arc::new(NatsOutputLog::new(&bus, OutputBounds::default())),
+        results: Arc::new(GitResults::new(repositories, exchange(artifacts, &data_dir))),
+        roster: Arc::new(NatsRoster::new(&bus, RosterBounds::default())),
+        clock: Arc::clone(&database.clock),
+        ids: Arc::new(UlidIds::default()),
+        settings: Arc::new(fleet.bus.config.api),
+        ready: health::with_bus(ReadyChecks::default().until(stop.clone()), &bus),
+        metrics,
+        stop: stop.clone(),
+    };
+
+    let mut services = Services::new(stop.clone());
+    services.spawn("api", serve(listener, app, stop));
+    let health = Health::of_api(address);
+    Running { role: "api", data_dir, services, health, store: Some(database.store), bus }.announced()
+}

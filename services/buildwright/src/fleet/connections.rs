@@ -1,0 +1,87 @@
+//! The store and the bus. A process that starts while one of them is away waits for it, as one does that runs.
+
+use super::{ArtifactsUrl, CACHED_BUILDS};
+use crate::{adapters::SystemClock, config::Config, data_dir::DataDir};
+use bundles::{Exchange, ExchangeLimits, Sharing};
+use bus_nats::{NatsBus, NatsOptions};
+use commands::{Builds, Writers};
+use ports::{ArtifactStore, Clock, EventStore, StoreError};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use store_postgres::{PostgresOptions, PostgresStore};
+
+/// Between two tries to reach what is away.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What every role is told.
+#[derive(Debug, Clone)]
+pub(crate) struct BusOptions {
+    /// How NATS is reached, and the bounds of what is kept there.
+    pub(crate) nats: NatsOptions,
+    /// Where artifacts are kept.
+    pub(crate) artifacts: ArtifactsUrl,
+    /// Where this process keeps what it needs on disk.
+    pub(crate) data_dir: PathBuf,
+    /// Where health and metrics are asked for.
+    pub(crate) health: Option<SocketAddr>,
+    /// Defaults and bounds.
+    pub(crate) config: Config,
+}
+
+/// What the roles are told that know the event store.
+#[derive(Clone)]
+pub(crate) struct FleetOptions {
+    /// The URL of the database. Not to be shown: it may hold a password.
+    pub(crate) database_url: String,
+    /// The rest.
+    pub(crate) bus: BusOptions,
+}
+
+/// The bus.
+pub(super) async fn bus(options: &BusOptions, role: &str) -> anyhow::Result<NatsBus> {
+    let nats = NatsOptions { name: format!("buildwright-{role}"), ..options.nats.clone() };
+    let mut connecting = Box::pin(NatsBus::connect(nats));
+    loop {
+        match tokio::time::timeout(5 * AGAIN, &mut connecting).await {
+            Ok(bus) => return Ok(bus?),
+            Err(_) => tracing::warn!("NATS cannot be reached yet"),
+        }
+    }
+}
+
+/// The event store, and everything made from it.
+pub(super) struct Database {
+    pub(super) store: PostgresStore,
+    pub(super) events: Arc<dyn EventStore>,
+    pub(super) builds: Arc<Builds>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Database {
+    pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
+        let store = loop {
+            match PostgresStore::open(url, PostgresOptions::default()).await {
+                Ok(store) => break store,
+                Err(StoreError::Unavailable(error)) => {
+                    tracing::warn!(%error, "the event store cannot be opened yet");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let events: Arc<dyn EventStore> = Arc::new(store.clone());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let builds = Builds::new(Arc::clone(&events), Arc::clone(&clock), Writers::Several, CACHED_BUILDS);
+        Ok(Self { store, events, builds: Arc::new(builds), clock })
+    }
+}
+
+/// How commits travel: through the artifact store.
+pub(super) fn exchange(artifacts: Arc<dyn ArtifactStore>, data_dir: &DataDir) -> Sharing {
+    let exchange = Exchange::new(artifacts, data_dir.scratch(), ExchangeLimits::default());
+    Sharing::ThroughArtifacts(Arc::new(exchange))
+}
+
+/// The artifact store.
+pub(super) fn artifacts(options: &BusOptions, bus: &NatsBus) -> Arc<dyn ArtifactStore> {
+    options.artifacts.open(bus)
+}
