@@ -228,7 +228,7 @@ impl Launch {
             start.args.extend(self.hands());
             start.args.extend(words(&["--health", "127.0.0.1:0", "--data-dir"]));
             start.args.push(start.data_dir.clone().into());
-            start.environment.clone_from(&self.environment);
+            start.environment.extend(self.environment.iter().cloned());
             processes.push(Instance::new(&name, start));
         }
         (processes, wires)
@@ -239,7 +239,8 @@ impl Launch {
         let mut start = start(role, &name, fleet, home, &outside.nats.url());
         let door = if role == "api" { ["--listen", &self.listen] } else { ["--health", "127.0.0.1:0"] };
         start.args.extend(words(&door));
-        start.args.extend(words(&["--database-url", &outside.database_url, "--data-dir"]));
+        start.environment.push(("DATABASE_URL".to_owned(), outside.database_url.clone()));
+        start.args.push("--data-dir".into());
         start.args.push(start.data_dir.clone().into());
         let ours = self.environment.iter().filter(|(name, _)| name.starts_with("BUILDWRIGHT_"));
         start.environment.extend(ours.cloned());
@@ -251,8 +252,8 @@ impl Launch {
 fn start(role: &str, name: &str, fleet: &Fleet, home: &Path, nats_url: &str) -> Start {
     let lease = fleet.lease_seconds.to_string();
     Start {
-        args: words(&[role, "--nats-url", nats_url, "--ack-wait-seconds", &lease]),
-        environment: Vec::new(),
+        args: words(&[role, "--ack-wait-seconds", &lease]),
+        environment: vec![("NATS_URL".to_owned(), nats_url.to_owned())],
         data_dir: home.join(name),
         log: home.join(format!("{name}.log")),
     }
@@ -321,7 +322,7 @@ impl ExecutorLaunch {
 
     fn args(&self, slots: usize) -> Vec<OsString> {
         let slots = self.slots.unwrap_or(slots).to_string();
-        let mut args = words(&["--slots", &slots, "--grace", &self.grace_seconds.to_string()]);
+        let mut args = words(&["--slots", &slots, "--grace-seconds", &self.grace_seconds.to_string()]);
         if let Some(pool) = &self.pool {
             args.extend(words(&["--pool", pool]));
         }
