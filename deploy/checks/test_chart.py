@@ -59,7 +59,7 @@ class Soundness(Chart):
 
     def test_names_of_a_long_release_fit_into_labels(self):
         with helm_python.Chart.load(os.fspath(chart.FOLDER)) as loaded:
-            pools = {"executors": {"pools": [{"name": "twelve-chars"}]}}
+            pools = {"executors": {"pools": [{"name": "as-long-as-it-may-be"}]}}
             values = chart.merged(chart.examples()["least"], pools)
             files = loaded.render(values, name="a" * 53, namespace="builds")
         names = [line.split(": ")[1] for text in files.values() for line in text.splitlines() if line.startswith("  name: ")]
@@ -149,6 +149,12 @@ class Secrets(Chart):
             path = chart.environment(deployment)["BUILDWRIGHT_NATS_CREDENTIALS"]
             mounts = [mount["mountPath"] for mount in chart.container(deployment)["volumeMounts"]]
             self.assertIn(os.path.dirname(path), mounts)
+
+    def test_whoever_sees_bundles_has_the_credentials_of_their_bucket(self):
+        for deployment in chart.render(chart.examples()["everything"]).of("Deployment"):
+            role = deployment["metadata"]["labels"]["app.kubernetes.io/component"]
+            self.assertEqual("buildwright-s3" in chart.secrets(deployment), role != "projector", role)
+            self.assertEqual(chart.environment(deployment)["BUILDWRIGHT_ARTIFACTS"], "s3://buildwright/bundles")
 
     def test_no_secret_stands_in_an_object(self):
         for values in self.each_example():

@@ -67,9 +67,9 @@ impl NatsOptions {
             request_timeout: Duration::from_secs(5),
             sweep_every: Duration::from_mins(1),
             output_age: 7 * DAY,
-            output_bytes: 8 << 30,
+            output_bytes: 2 << 30,
             events_age: 7 * DAY,
-            events_bytes: 4 << 30,
+            events_bytes: 1 << 30,
             artifacts_age: 30 * DAY,
         }
     }

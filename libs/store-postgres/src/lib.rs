@@ -23,6 +23,7 @@
 //! | `sessions` | connections and their settings, and reading through them |
 //! | `scratch` | databases for the time of a measurement |
 //! | `migrations` | the steps to the tables of this version |
+//! | `leadership` | which of several replicas leads |
 //! | `failure` | PostgreSQL's errors as the port's |
 
 mod appender;
@@ -31,6 +32,7 @@ mod builds;
 mod dice;
 mod events;
 mod failure;
+mod leadership;
 mod link;
 mod listing;
 mod migrations;
@@ -44,6 +46,7 @@ mod store;
 mod tail;
 mod wakeups;
 
+pub use leadership::{LeadershipOptions, PostgresLeadership};
 pub use options::PostgresOptions;
 pub use scratch::ScratchDatabase;
 pub use store::PostgresStore;

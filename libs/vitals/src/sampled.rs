@@ -2,7 +2,7 @@
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, NoLabelSet},
+    encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet},
     metrics::MetricType,
 };
 use std::{
@@ -22,6 +22,22 @@ pub(crate) struct Sample {
 pub(crate) enum Kind {
     Gauge,
     Counter,
+}
+
+impl Kind {
+    fn metric_type(self) -> MetricType {
+        match self {
+            Self::Gauge => MetricType::Gauge,
+            Self::Counter => MetricType::Counter,
+        }
+    }
+
+    fn encode(self, metric: &mut MetricEncoder<'_>, value: f64) -> fmt::Result {
+        match self {
+            Self::Gauge => metric.encode_gauge(&value),
+            Self::Counter => metric.encode_counter::<NoLabelSet, _, f64>(&value, None),
+        }
+    }
 }
 
 struct Source {
@@ -67,16 +83,13 @@ impl Collector for Sampled {
             if samples.is_empty() {
                 continue;
             }
-            let kind = match source.kind {
-                Kind::Gauge => MetricType::Gauge,
-                Kind::Counter => MetricType::Counter,
-            };
+            let kind = source.kind.metric_type();
             let mut family = encoder.encode_descriptor(source.name, source.help, None, kind)?;
             for Sample { labels, value } in samples {
-                let mut metric = family.encode_family(&labels)?;
-                match source.kind {
-                    Kind::Gauge => metric.encode_gauge(&value)?,
-                    Kind::Counter => metric.encode_counter::<NoLabelSet, _, f64>(&value, None)?,
+                if labels.is_empty() {
+                    source.kind.encode(&mut family, value)?;
+                } else {
+                    source.kind.encode(&mut family.encode_family(&labels)?, value)?;
                 }
             }
         }

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bundles::{GitResults, Sharing};
 use bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue};
 use commands::{Builds, Writers};
-use driver::{Driver, Executors};
+use driver::{Alone, Driver, Executors, Gauges, Settings, Window};
 use executor::{Executor, Worker};
 use ports::{
     BusError, Clock, EventStore, ExecutorName, ExecutorStatus, Ids, OutcomeBus, ReadModels, Roster, TaskQueue,
@@ -28,6 +28,10 @@ use vitals::{Metrics, ReadyChecks};
 
 /// How many orders may wait for a slot; the driver keeps what comes on top.
 const QUEUE: usize = 100_000;
+
+/// How many of them may be there that nobody has started: fair, and more than can be started while one append
+/// is under way.
+const WINDOW: usize = 4_096;
 
 /// How many builds are kept folded in memory.
 const CACHED_BUILDS: usize = 512;
@@ -149,7 +153,11 @@ impl Parts {
             queue: Arc::clone(&self.queue),
             outcomes: Arc::clone(&self.outcomes),
             clock: Arc::clone(&self.clock),
+            leadership: Arc::new(Alone),
+            roster: None,
             executors: Executors::InThisProcess,
+            settings: Settings { window: Window::Fixed(WINDOW), ..Settings::default() },
+            gauges: Gauges::default(),
         }
     }
 

@@ -1,38 +1,27 @@
 //! Follows the log: effects happen only after the events that ask for them are stored.
 
 use crate::{
-    AGAIN, Driver, Pause,
-    orders::{Waiting, waiting},
-    timers::{Due, Timers},
+    Driver, Pause,
+    admission::{Key, Place, UnknownBuild, requirements},
+    desk::Desk,
+    news::{News, news_in},
+    timers::Due,
 };
-use commands::ExecuteError;
-use domain::{
-    BuildId, Failure, FailureClass, Usage,
-    build::{Attempt, BuildEvent, Command, Outcome, Work},
-};
-use ports::{BusError, Position, RecordedEvent, StoreError};
-use std::sync::Arc;
-use tokio::sync::mpsc;
+use domain::BuildId;
+use ports::{Position, StoreError};
 use tokio_util::sync::CancellationToken;
 
 /// Most events looked at together.
 const BATCH: usize = 1_000;
 
-/// What an event asks for.
-enum Effect {
-    Offer { work: Work, attempt: Attempt },
-    ArmDeadline,
-    End,
-}
-
 impl Driver {
-    pub(crate) async fn follow_events(&self, from: Position, timers: &Timers, stop: &CancellationToken) {
+    pub(crate) async fn follow_events(&self, from: Position, desk: &Desk, stop: &CancellationToken) {
         let mut head = self.store.head();
         let mut at = from;
         let mut pause = Pause::FIRST;
         loop {
             head.borrow_and_update();
-            if let Err(error) = self.effects_after(&mut at, timers).await {
+            if let Err(error) = self.effects_after(&mut at, desk).await {
                 if stop.is_cancelled() || matches!(error, StoreError::Closed) {
                     return;
                 }
@@ -49,138 +38,73 @@ impl Driver {
         }
     }
 
-    async fn effects_after(&self, at: &mut Position, timers: &Timers) -> Result<(), StoreError> {
+    async fn effects_after(&self, at: &mut Position, desk: &Desk) -> Result<(), StoreError> {
         loop {
             let events = self.store.read_all(*at, BATCH).await?;
             if events.is_empty() {
                 return Ok(());
             }
             for event in events {
-                if let Some(effect) = effect_of(&event) {
+                if let Some(news) = news_in(&event) {
                     let build = event.stream.build();
-                    leave_unreadable(build, self.perform(build, effect, timers).await)?;
+                    leave_unreadable(build, self.take_note(build, news, desk).await)?;
                 }
                 *at = event.position;
             }
+            desk.ring();
         }
     }
 
-    async fn perform(&self, build: BuildId, effect: Effect, timers: &Timers) -> Result<(), StoreError> {
-        match effect {
-            Effect::Offer { work, attempt } => self.offer(build, work, attempt, timers).await,
-            Effect::ArmDeadline => {
-                if let Some(Some(at)) = self.builds.read(build, |loaded| loaded.build.deadline()).await? {
-                    timers.arm(Due::Deadline(build), at);
+    async fn take_note(&self, build: BuildId, news: News, desk: &Desk) -> Result<(), StoreError> {
+        match news {
+            News::Opened { place, deadline } => {
+                desk.admission().open(build, place, Default::default());
+                if let Some(at) = deadline {
+                    desk.timers.arm(Due::Deadline(build), at);
                 }
-                Ok(())
             }
-            Effect::End => {
-                timers.disarm_deadline(build);
-                self.queue.forget(build);
-                Ok(())
-            }
-        }
-    }
-
-    /// Offers an attempt, if it still waits to be taken up; sets a timer, if it is not time yet.
-    pub(crate) async fn offer(
-        &self,
-        build: BuildId,
-        work: Work,
-        attempt: Attempt,
-        timers: &Timers,
-    ) -> Result<(), StoreError> {
-        let (due, now) = (Due::Attempt(build, work, attempt), self.clock.now());
-        let waiting = self.builds.read(build, |loaded| waiting(build, loaded, work, attempt, now)).await?;
-        match waiting.flatten() {
-            None => {}
-            Some(Waiting::Until(at)) => timers.arm(due, at),
-            Some(Waiting::For(order)) => match self.queue.offer(*order).await {
-                Ok(_) => {}
-                Err(BusError::Closed) => return Err(StoreError::Closed),
-                // Nothing else waits for it, least of all the end of a build, which makes room.
-                Err(error @ BusError::Unavailable(_)) => {
-                    tracing::debug!(build.id = %build, %work, %error, "an offer is made again later");
-                    timers.arm(due, now + AGAIN);
+            News::Planned(requires) => desk.admission().planned(build, requires),
+            News::Scheduled { work, attempt, not_before } => match not_before {
+                Some(at) if at > self.clock.now() => {
+                    desk.timers.arm(Due::Attempt((build, work, attempt)), at);
                 }
-                // Offering it again would not make it smaller.
-                Err(error @ BusError::TooLarge { .. }) => {
-                    self.give_up(build, work, attempt, &error.to_string()).await?;
-                }
+                _ => self.schedule((build, work, attempt), desk).await?,
             },
+            News::Started { work, attempt } => desk.admission().start((build, work, attempt)),
+            News::Over { work, attempt } => desk.admission().end((build, work, attempt)),
+            News::Lost { work, attempt } => {
+                desk.admission().end((build, work, attempt));
+                self.queue.revoke(build, work, attempt);
+            }
+            News::Closed => {
+                desk.admission().close(build);
+                desk.timers.disarm_deadline(build);
+                self.queue.forget(build);
+            }
         }
         Ok(())
     }
 
-    /// Ends an attempt that can never be taken up.
-    async fn give_up(
-        &self,
-        build: BuildId,
-        work: Work,
-        attempt: Attempt,
-        why: &str,
-    ) -> Result<(), StoreError> {
-        let outcome = Outcome {
-            result: Err(Failure::new(FailureClass::Internal, why)),
-            usage: Usage::default(),
-            session_id: None,
-            duration_ms: 0,
-        };
-        let finish = Command::Finish { work, attempt, outcome, at: self.clock.now() };
-        match self.builds.execute(build, Arc::from("driver"), finish).await {
-            Ok(_) | Err(ExecuteError::Rejected(_)) => Ok(()),
-            Err(error) => Err(StoreError::Unavailable(Box::new(error))),
+    /// Puts an attempt in line.
+    pub(crate) async fn schedule(&self, key: Key, desk: &Desk) -> Result<(), StoreError> {
+        let scheduled = desk.admission().schedule(key);
+        if scheduled == Err(UnknownBuild) && self.get_to_know(key.0, desk).await? {
+            // If it is over by now, that is fine too.
+            let _ = desk.admission().schedule(key);
         }
+        Ok(())
     }
 
-    pub(crate) async fn follow_timers(
-        &self,
-        timers: &Timers,
-        mut due: mpsc::UnboundedReceiver<Due>,
-        stop: &CancellationToken,
-    ) {
-        loop {
-            let due = tokio::select! {
-                () = stop.cancelled() => return,
-                due = due.recv() => match due { Some(due) => due, None => return },
-            };
-            let mut pause = Pause::FIRST;
-            while let Err(error) = self.meet(due, timers).await {
-                if stop.is_cancelled() || matches!(error, StoreError::Closed) {
-                    return;
-                }
-                tracing::error!(%error, "a timer waits for the store");
-                pause.wait(stop).await;
-            }
-        }
-    }
-
-    /// A timer runs on the monotonic clock, and not longer than a day: by the clock that deciding goes by it
-    /// may be early.
-    async fn meet(&self, due: Due, timers: &Timers) -> Result<(), StoreError> {
-        match due {
-            Due::Attempt(build, work, attempt) => {
-                leave_unreadable(build, self.offer(build, work, attempt, timers).await)
-            }
-            Due::Deadline(build) => leave_unreadable(build, self.expire(build, timers).await),
-        }
-    }
-
-    async fn expire(&self, build: BuildId, timers: &Timers) -> Result<(), StoreError> {
-        let at = self.clock.now();
-        let deadline = self.builds.read(build, |loaded| loaded.build.deadline()).await?.flatten();
-        if let Some(deadline) = deadline.filter(|deadline| *deadline > at) {
-            timers.arm(Due::Deadline(build), deadline);
-            return Ok(());
-        }
-        match self.builds.execute(build, Arc::from("driver"), Command::Expire { at }).await {
-            Ok(_) => Ok(()),
-            Err(ExecuteError::Rejected(rejection)) => {
-                tracing::warn!(build.id = %build, %rejection, "a deadline had no effect");
-                Ok(())
-            }
-            Err(error) => Err(StoreError::Unavailable(Box::new(error))),
-        }
+    /// Looks up a build of whose beginning nothing was heard; false if there is no such build or it is over.
+    async fn get_to_know(&self, build: BuildId, desk: &Desk) -> Result<bool, StoreError> {
+        let known = self.builds.read(build, |loaded| {
+            let spec = loaded.build.spec.as_deref().filter(|_| !loaded.build.status.is_terminal())?;
+            let requires = loaded.build.plan.as_deref().map(requirements);
+            Some((Place::of(spec), requires.unwrap_or_default()))
+        });
+        let Some((place, requires)) = known.await?.flatten() else { return Ok(false) };
+        desk.admission().open(build, place, requires);
+        Ok(true)
     }
 }
 
@@ -192,27 +116,5 @@ pub(crate) fn leave_unreadable(build: BuildId, result: Result<(), StoreError>) -
             Ok(())
         }
         other => other,
-    }
-}
-
-/// Only types that ask for something are decoded.
-fn effect_of(event: &RecordedEvent) -> Option<Effect> {
-    match &*event.kind {
-        "build_submitted" => return Some(Effect::ArmDeadline),
-        "build_completed" | "build_failed" | "build_cancelled" => return Some(Effect::End),
-        "planning_scheduled" | "task_scheduled" | "merge_scheduled" => {}
-        _ => return None,
-    }
-    match event.build_event() {
-        Ok(BuildEvent::PlanningScheduled(e)) => Some(Effect::Offer { work: Work::Plan, attempt: e.attempt }),
-        Ok(BuildEvent::TaskScheduled(e)) => {
-            Some(Effect::Offer { work: Work::Task(e.task), attempt: e.attempt })
-        }
-        Ok(BuildEvent::MergeScheduled(e)) => Some(Effect::Offer { work: Work::Merge, attempt: e.attempt }),
-        Ok(_) => None,
-        Err(error) => {
-            tracing::error!(position = %event.position, %error, "an event that schedules work cannot be read");
-            None
-        }
     }
 }

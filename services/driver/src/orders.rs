@@ -29,9 +29,15 @@ pub(crate) fn waiting(
     let build = &loaded.build;
     let track = build.track(work).filter(|track| track.attempt == attempt.0)?;
     let Phase::Scheduled(not_before) = track.phase else { return None };
-    if let Some(at) = not_before.filter(|at| *at > now) {
-        return Some(Waiting::Until(at));
+    match not_before.filter(|at| *at > now) {
+        Some(at) => Some(Waiting::Until(at)),
+        None => order(id, loaded, work, attempt).map(Waiting::For),
     }
+}
+
+/// The order of an attempt, whatever it is doing.
+pub(crate) fn order(id: BuildId, loaded: &Loaded, work: Work, attempt: Attempt) -> Option<Box<WorkOrder>> {
+    let build = &loaded.build;
     let kind = match work {
         Work::Plan => WorkKind::Plan {
             previous_failure: build.planning_failure.as_ref().map(|failure| failure.message.clone()),
@@ -41,14 +47,14 @@ pub(crate) fn waiting(
             WorkKind::Merge { inputs: build.plan.as_ref()?.sinks().filter_map(|n| input(build, n)).collect() }
         }
     };
-    Some(Waiting::For(Box::new(WorkOrder {
+    Some(Box::new(WorkOrder {
         build: id,
         work,
         attempt,
         spec: Arc::clone(build.spec.as_ref()?),
         submitted_at: build.submitted_at?,
         kind,
-    })))
+    }))
 }
 
 fn task(build: &Build, number: TaskNumber) -> Option<WorkKind> {

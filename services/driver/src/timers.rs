@@ -1,10 +1,8 @@
-//! Build deadlines and waits before retries. They are armed again from the event store after a restart.
+//! Build deadlines and waits before retries. They are armed again from the event store by every new leader.
 
+use crate::admission::Key;
 use chrono::{DateTime, Utc};
-use domain::{
-    BuildId,
-    build::{Attempt, Work},
-};
+use domain::BuildId;
 use futures::StreamExt;
 use ports::Clock;
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -20,7 +18,9 @@ pub(crate) enum Due {
     /// The build's time is over.
     Deadline(BuildId),
     /// The wait before an attempt is over.
-    Attempt(BuildId, Work, Attempt),
+    Attempt(Key),
+    /// The queue has been left alone long enough after it took no offer.
+    Refused,
 }
 
 enum Request {

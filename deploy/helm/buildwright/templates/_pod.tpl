@@ -74,6 +74,10 @@ readinessProbe:
 {{- define "buildwright.env" -}}
 - name: NATS_URL
   value: {{ .root.Values.nats.url | quote }}
+- name: BUILDWRIGHT_NATS_REPLICAS
+  value: {{ .root.Values.nats.replicas | quote }}
+- name: BUILDWRIGHT_ARTIFACTS
+  value: {{ .root.Values.artifacts.url | quote }}
 - name: BUILDWRIGHT_DATA_DIR
   value: /var/lib/buildwright
 - name: BUILDWRIGHT_LOG

@@ -41,8 +41,6 @@ spec:
             {{- if $isApi }}
             - name: BUILDWRIGHT_LISTEN
               value: 0.0.0.0:8420
-            - name: BUILDWRIGHT_ARTIFACTS
-              value: {{ .root.Values.artifacts.url | quote }}
             - name: BUILDWRIGHT_ALLOW_UNAUTHENTICATED
               value: "true"
             {{- else }}
@@ -52,7 +50,8 @@ spec:
             {{- with $settings.extraEnv }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
-          {{- if and $isApi .root.Values.artifacts.existingSecret }}
+          {{- /* The projector sees no bundles. */}}
+          {{- if and (ne .role "projector") .root.Values.artifacts.existingSecret }}
           envFrom:
             - secretRef:
                 name: {{ .root.Values.artifacts.existingSecret }}

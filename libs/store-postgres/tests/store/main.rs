@@ -3,6 +3,7 @@
 
 mod conformance;
 mod crowd;
+mod leaders;
 mod lost_answers;
 mod many_writers;
 mod outages;

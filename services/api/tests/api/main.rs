@@ -5,6 +5,7 @@ mod builds;
 mod document;
 mod edge;
 mod executors;
+mod figures;
 mod follow;
 mod list;
 mod outages;

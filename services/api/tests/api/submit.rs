@@ -26,6 +26,7 @@ async fn a_prompt_is_enough_and_the_answer_is_the_build() {
     assert_eq!(etag, format!("\"{}\"", build["version"]));
     assert_eq!(build["status"], "queued");
     assert_eq!(build["model"], "sonnet");
+    assert_eq!((&build["priority"], &build["pool"]), (&json!(0), &json!("default")));
     assert_eq!(build["project"], id.replace('_', "-").to_lowercase(), "a build has its own project");
     assert_eq!(
         build["limits"],
@@ -47,10 +48,11 @@ async fn everything_that_can_be_ordered_is_kept() {
             "repository": {"url": "https://example.com/a/b.git", "branch": "feature/x"},
             "limits": {"taskTimeoutSeconds": 5, "buildTimeoutSeconds": 50, "maxCostUsd": 1.25,
                 "maxParallel": 50, "maxAttempts": 3},
-            "labels": {"team/name": "blue", "ticket": ""},
+            "labels": {"team/name": "blue", "ticket": ""}, "priority": -3, "pool": "large",
             "plan": {"summary": "two steps", "tasks": [
                 {"id": "a", "type": "create_file", "prompt": "write a", "targets": ["src/a.rs"], "title": "A"},
-                {"id": "b", "type": "command", "command": "cargo test", "timeoutSeconds": 9},
+                {"id": "b", "type": "command", "command": "cargo test", "timeoutSeconds": 9,
+                    "requires": ["gpu", "arm64", "gpu"]},
             ], "dependencies": [{"task": "b", "dependsOn": ["a"]}]},
         }))
         .await;
@@ -63,16 +65,20 @@ async fn everything_that_can_be_ordered_is_kept() {
     assert_eq!(build["limits"]["maxCostUsd"], 1.25);
     assert_eq!(build["limits"]["maxParallel"], 50);
     assert_eq!(build["labels"], json!({"team/name": "blue", "ticket": ""}));
+    assert_eq!((&build["priority"], &build["pool"]), (&json!(-3), &json!("large")));
     assert_eq!(build["tasks"]["total"], 2);
     let plan = api.json(&format!("/v1/builds/{id}/plan")).await;
     assert_eq!(plan["source"], "client");
     assert_eq!(plan["summary"], "two steps");
     assert_eq!(plan["tasks"][0]["targets"], json!(["src/a.rs"]));
+    assert_eq!(plan["tasks"][1]["requires"], json!(["arm64", "gpu"]), "in order, none twice");
     assert_eq!(plan["dependencies"], json!([{"task": "b", "dependsOn": ["a"]}]));
     let tasks = api.json(&format!("/v1/builds/{id}/tasks")).await;
     let first = &tasks["tasks"][0];
     assert_eq!(tasks["tasks"][1]["dependsOn"], json!([first["id"]]));
     assert_eq!(tasks["tasks"][1]["timeoutSeconds"], 9);
+    assert_eq!(tasks["tasks"][1]["requires"], json!(["arm64", "gpu"]));
+    assert_eq!(first["requires"], Value::Null);
     assert_eq!(first["timeoutSeconds"], 5, "the build's limit where the task has none");
     assert_eq!(first["type"], "create_file");
     assert_eq!(first["status"], "scheduled");
@@ -84,6 +90,9 @@ async fn what_is_wrong_with_a_request_is_named_and_nothing_is_stored() {
     let with = |field: &str, value: Value| json!({"prompt": "x", field: value});
     let task = json!({"id": "a", "type": "agent", "prompt": "p"});
     let plan = |tasks: Value, dependencies: Value| json!({"prompt": "x", "plan": {"tasks": tasks, "dependencies": dependencies}});
+    let requires = |labels: Value| {
+        plan(json!([{"id": "a", "type": "agent", "prompt": "p", "requires": labels}]), json!([]))
+    };
     let repository = |url: &str| json!({"prompt": "x", "repository": {"url": url}});
     let branch =
         |name: &str| json!({"prompt": "x", "repository": {"url": "https://example.com/a", "branch": name}});
@@ -109,6 +118,17 @@ async fn what_is_wrong_with_a_request_is_named_and_nothing_is_stored() {
         (with("framework", json!("  ")), "/framework"),
         (with("model", json!("--dangerously-skip-permissions")), "/model"),
         (with("model", json!("")), "/model"),
+        (with("priority", json!(11)), "/priority"),
+        (with("priority", json!(-11)), "/priority"),
+        (with("priority", json!(i64::MAX)), "/priority"),
+        (with("priority", json!(u64::MAX)), "/priority"),
+        (with("priority", json!(0.5)), "/priority"),
+        (with("priority", json!("5")), "/priority"),
+        (with("pool", json!("")), "/pool"),
+        (with("pool", json!("Large")), "/pool"),
+        (with("pool", json!("a.b>*")), "/pool"),
+        (with("pool", json!("p".repeat(33))), "/pool"),
+        (with("pool", json!(["default"])), "/pool"),
         (with("plan", json!([])), "/plan"),
         (with("labels", json!(many_labels)), "/labels"),
         (label("", json!("v")), "/labels/"),
@@ -142,6 +162,10 @@ async fn what_is_wrong_with_a_request_is_named_and_nothing_is_stored() {
         (plan(json!([{"id": "a", "type": "dance", "prompt": "p"}]), json!([])), "/plan/tasks/0/type"),
         (plan(json!([{"id": "a", "type": "agent", "promt": "p"}]), json!([])), "/plan/tasks/0/promt"),
         (plan(json!([{"id": "a", "type": "agent", "prompt": 1}]), json!([])), "/plan/tasks/0/prompt"),
+        (requires(json!(["gpu", "GPU"])), "/plan/tasks/0/requires/1"),
+        (requires(json!(["gpu", 1])), "/plan/tasks/0/requires/1"),
+        (requires(json!("gpu")), "/plan/tasks/0/requires"),
+        (requires(json!(["a", "b", "c", "d", "e"])), "/plan/tasks/0/requires"),
         (plan(json!(["a"]), json!([])), "/plan/tasks/0"),
         (plan(json!(vec![json!({}); 10_001]), json!([])), "/plan/tasks"),
     ] {
@@ -150,6 +174,21 @@ async fn what_is_wrong_with_a_request_is_named_and_nothing_is_stored() {
         assert_eq!(problem["errors"][0]["in"], "body");
     }
     assert_eq!(api.stored_events(), 0);
+}
+
+#[tokio::test]
+async fn what_is_refused_says_what_would_be_right() {
+    let api = Api::start().await;
+    for (body, message) in [
+        (json!({"prompt": "x", "priority": 99}), "must be -10 to 10"),
+        (
+            json!({"prompt": "x", "pool": "Large"}),
+            "must be 1 to 32 of `a-z`, `0-9` and `-`, starting with a letter or digit",
+        ),
+    ] {
+        let problem = problem(api.post("/v1/builds", &body).await, 422, "invalid_request").await;
+        assert_eq!(problem["errors"][0]["message"], message);
+    }
 }
 
 #[tokio::test]

@@ -52,6 +52,16 @@ pub(crate) fn submit(plan: impl Into<Option<Plan>>) -> Command {
     submit_within(3_600, plan)
 }
 
+pub(crate) fn submit_for(tenant: &str, plan: Plan) -> Command {
+    match submit(plan) {
+        Command::Submit { mut spec, plan, at } => {
+            spec.tenant = tenant.parse().expect("a name");
+            Command::Submit { spec, plan, at }
+        }
+        other => other,
+    }
+}
+
 pub(crate) fn submit_within(build_timeout_seconds: u32, plan: impl Into<Option<Plan>>) -> Command {
     let spec = BuildSpec {
         prompt: "make a shop".into(),

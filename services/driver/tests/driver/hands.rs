@@ -34,6 +34,12 @@ impl Process {
         self.outcomes.report(finished(order, outcome)).await.expect("an open bus");
     }
 
+    pub(crate) async fn lost(&self, order: &WorkOrder) {
+        let WorkOrder { build, work, attempt, .. } = *order;
+        let lost = OutcomeReport::Lost { build, work, attempt, executor: name() };
+        self.outcomes.report(lost).await.expect("an open bus");
+    }
+
     /// Starts, finishes and settles.
     pub(crate) async fn carry_out(&self, lease: Box<dyn Lease>, outcome: Outcome) {
         self.started(lease.order()).await;

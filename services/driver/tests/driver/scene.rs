@@ -2,9 +2,10 @@
 
 use crate::{
     builds::noon,
+    bus::TroubledQueue,
     store::{Log, TroubledStore},
 };
-use buildwright_driver::{Driver, Executors};
+use buildwright_driver::{Alone, Driver, Executors, Gauges, Settings};
 use bus_local::{LocalOutcomes, LocalQueue};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::{Builds, Executed, Writers};
@@ -13,8 +14,8 @@ use domain::{
     build::{Build, BuildEvent, Command},
 };
 use ports::{
-    Append, Clock, EventStore, Lease, Metadata, NewEvent, Position, RecordedEvent, StreamId, TaskQueue,
-    Version,
+    Append, Clock, EventStore, Leadership, Lease, Metadata, NewEvent, Position, RecordedEvent, StreamId,
+    TaskQueue, Version,
 };
 use std::{
     sync::{Arc, Mutex},
@@ -45,24 +46,62 @@ impl Scene {
         self.process_with(10_000, Executors::InThisProcess)
     }
 
+    /// A process with a bus of its own, which leads always.
     pub(crate) fn process_with(&self, queue_capacity: usize, executors: Executors) -> Process {
+        let queue = LocalQueue::new(queue_capacity);
+        let (shared, outcomes) = (Arc::new(queue.clone()), Arc::new(LocalOutcomes::new()));
+        let (leadership, settings) = (Arc::new(Alone), Settings::default());
+        self.start(queue, shared, outcomes, leadership, executors, Writers::OnlyThis, settings)
+    }
+
+    /// A replica in a fleet.
+    pub(crate) fn replica(&self, fleet: &Fleet) -> Process {
+        let Fleet { local, queue, outcomes, leadership, settings } = fleet;
+        let (queue, outcomes) = (Arc::clone(queue), Arc::clone(outcomes));
+        let leadership = Arc::clone(leadership);
+        let settings = settings.clone();
+        self.start(
+            local.clone(),
+            queue,
+            outcomes,
+            leadership,
+            Executors::Elsewhere,
+            Writers::Several,
+            settings,
+        )
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one driver")]
+    fn start(
+        &self,
+        local: LocalQueue,
+        queue: Arc<dyn TaskQueue>,
+        outcomes: Arc<LocalOutcomes>,
+        leadership: Arc<dyn Leadership>,
+        executors: Executors,
+        writers: Writers,
+        settings: Settings,
+    ) -> Process {
         let store = Arc::new(TroubledStore::new(self.store.clone()));
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
-        let builds =
-            Arc::new(Builds::new(Arc::clone(&store) as _, Arc::clone(&clock), Writers::OnlyThis, 100));
-        let (queue, outcomes) = (LocalQueue::new(queue_capacity), Arc::new(LocalOutcomes::new()));
+        let builds = Arc::new(Builds::new(Arc::clone(&store) as _, Arc::clone(&clock), writers, 100));
+        let gauges = Gauges::default();
         let driver = Driver {
             builds: Arc::clone(&builds),
             store: Arc::clone(&store) as _,
             read_models: Arc::new(Log(self.store.clone())),
-            queue: Arc::new(queue.clone()),
+            queue,
             outcomes: Arc::clone(&outcomes) as _,
             clock,
+            leadership,
+            roster: None,
             executors,
+            settings,
+            gauges: gauges.clone(),
         };
         let stop = CancellationToken::new();
         let driver = tokio::spawn(driver.run(stop.clone()));
-        Process { store, builds, queue, outcomes, stop, driver }
+        Process { store, builds, queue: local, outcomes, gauges, stop, driver }
     }
 
     pub(crate) async fn events(&self, id: BuildId) -> Vec<BuildEvent> {
@@ -114,12 +153,31 @@ impl Scene {
     }
 }
 
+/// What replicas share beside the log.
+pub(crate) struct Fleet {
+    local: LocalQueue,
+    pub(crate) queue: Arc<TroubledQueue>,
+    outcomes: Arc<LocalOutcomes>,
+    leadership: Arc<dyn Leadership>,
+    settings: Settings,
+}
+
+impl Fleet {
+    pub(crate) fn new(leadership: impl Leadership + 'static, settings: Settings) -> Self {
+        let local = LocalQueue::new(10_000);
+        let queue = Arc::new(TroubledQueue::new(local.clone()));
+        let outcomes = Arc::new(LocalOutcomes::new());
+        Self { local, queue, outcomes, leadership: Arc::new(leadership), settings }
+    }
+}
+
 /// A running process: a driver and its bus.
 pub(crate) struct Process {
     pub(crate) store: Arc<TroubledStore>,
     pub(crate) builds: Arc<Builds>,
     pub(crate) queue: LocalQueue,
     pub(crate) outcomes: Arc<LocalOutcomes>,
+    pub(crate) gauges: Gauges,
     stop: CancellationToken,
     driver: JoinHandle<()>,
 }
@@ -169,6 +227,16 @@ impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
         *self.0.lock().expect("a time")
     }
+}
+
+/// Waits until something that makes no noise has come to pass.
+pub(crate) async fn until(mut come: impl FnMut() -> bool) {
+    let watched = async {
+        while !come() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon(watched).await;
 }
 
 /// A bound on what must come to pass: a story that hangs fails.

@@ -12,7 +12,8 @@ use ports::BusError;
 ///
 /// By name, as each described itself last. One that has been silent for some time is not in the list.
 #[utoipa::path(get, path = "/v1/executors", operation_id = "listExecutors", tag = "executors",
-    params(("pool" = Option<String>, Query, description = "Only this pool", example = "default")),
+    params(("pool" = Option<String>, Query, description = "Only this pool", example = "default",
+        min_length = 1, max_length = 32, pattern = "^[a-z0-9][a-z0-9-]*$")),
     responses((status = 200, description = "The executors", body = ExecutorList), ParamsError, ExecutorsError))]
 #[tracing::instrument(name = "api.executors.list", skip_all)]
 pub(crate) async fn list(
