@@ -3,7 +3,7 @@
 use crate::{Api, Events, Server, git};
 use serde_json::{Value, json};
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -150,15 +150,33 @@ impl Build {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    /// The project's bare repository.
+    /// The project's bare repository, with all its results on `main`. In a fleet commits travel as bundles and no disk
+    /// has such a repository: this one is made of what the first executor has.
+    pub async fn repository(&self, server: &Server) -> PathBuf {
+        let kept = self.kept(server);
+        if !server.is_fleet() {
+            return kept;
+        }
+        let made = server.beside("repositories").join(format!("{}.git", self.project));
+        if !made.exists() {
+            git(Path::new("/"), &["init", "-q", "--bare", "-b", "main", &made.display().to_string()]);
+        }
+        git(&made, &["fetch", "-q", &kept.display().to_string(), "+refs/*:refs/*"]);
+        let newest = format!("/v1/builds?project={}&status=completed&limit=1", self.project);
+        if let Some(commit) = server.get(&newest).await.ok()["builds"][0]["result"]["commit"].as_str() {
+            git(&made, &["update-ref", "refs/heads/main", commit]);
+        }
+        made
+    }
+
+    /// What the product itself keeps of the project: in a fleet, the first executor.
     #[must_use]
-    pub fn repository(&self, server: &Server) -> PathBuf {
+    pub fn kept(&self, server: &Server) -> PathBuf {
         server.work_dir().join("repositories").join(format!("{}.git", self.project))
     }
 
     /// The tree that it published, as git names and content hashes it.
-    #[must_use]
-    pub fn tree(&self, server: &Server) -> String {
-        git(&self.repository(server), &["ls-tree", "-r", "main"])
+    pub async fn tree(&self, server: &Server) -> String {
+        git(&self.repository(server).await, &["ls-tree", "-r", "main"])
     }
 }

@@ -94,7 +94,7 @@ impl Server {
             instance.wait_until_ready().await;
         }
         assert_eq!(self.get("/healthz").await.status, 200);
-        if self.outside.is_none() {
+        if !self.is_fleet() {
             // It looks for programs before it greets: no process that it starts after that has to do with its start.
             let greeting = format!("http://{}", self.address());
             until(STARTS_WITHIN, "the greeting", || async { self.log().contains(&greeting).then_some(()) })
@@ -119,6 +119,12 @@ impl Server {
     pub fn work_dir(&self) -> PathBuf {
         let executor = self.instances.iter().find(|instance| instance.name() == "executor-1");
         executor.unwrap_or(&self.instances[0]).data_dir().to_owned()
+    }
+
+    /// Whether it is a fleet.
+    #[must_use]
+    pub fn is_fleet(&self) -> bool {
+        self.outside.is_some()
     }
 
     /// All of its processes.
