@@ -7,6 +7,7 @@ pub mod artifacts;
 pub mod outcomes;
 pub mod output;
 pub mod queue;
+pub mod roster;
 mod scene;
 
 pub use scene::{Stage, build, noon, order, soon, task};

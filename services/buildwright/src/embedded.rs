@@ -10,17 +10,14 @@ use crate::hands::{self, ExecutorChoice, Hands};
 use crate::services::Services;
 use anyhow::Context as _;
 use api::App;
-use async_trait::async_trait;
 use bundles::{GitResults, Sharing};
-use bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue};
-use commands::{Builds, Writers};
-use driver::{Alone, Driver, Executors, Gauges, Settings, Window};
-use executor::{Executor, Worker};
-use ports::{
-    BusError, Clock, EventStore, ExecutorName, ExecutorStatus, Ids, OutcomeBus, ReadModels, Roster, TaskQueue,
-};
+use bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue, LocalRoster};
+use commands::{Builds, Snapshotting, Writers};
+use driver::{Alone, Driver, Executors, Gauges, Window};
+use executor::{BreakerSettings, Executor, Identity, Reporting, Signals, Worker};
+use ports::{Clock, EventStore, ExecutorName, Ids, OutcomeBus, ReadModels, Roster, TaskQueue};
 use projector::Projector;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 use store_sqlite::{SqliteOptions, SqliteStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -33,8 +30,14 @@ const QUEUE: usize = 100_000;
 /// is under way.
 const WINDOW: usize = 4_096;
 
+/// Every how many events of a build its state is stored beside them, so that a long build is soon loaded.
+pub(crate) const SNAPSHOT_EVERY: NonZeroUsize = NonZeroUsize::new(500).expect("not zero");
+
 /// How many builds are kept folded in memory.
 const CACHED_BUILDS: usize = 512;
+
+/// After so long a silence an executor is taken off the list: three of its announcements were missed.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// How to start.
 #[derive(Debug, Clone)]
@@ -68,6 +71,7 @@ pub(crate) struct Parts {
     pub(crate) read_models: Arc<dyn ReadModels>,
     pub(crate) queue: Arc<dyn TaskQueue>,
     pub(crate) outcomes: Arc<dyn OutcomeBus>,
+    pub(crate) roster: Arc<dyn Roster>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
 }
@@ -101,7 +105,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         read_models: Arc::clone(&parts.read_models),
         output,
         results: Arc::new(GitResults::new(repositories, Sharing::OneDisk)),
-        roster: Arc::new(Nobody),
+        roster: Arc::clone(&parts.roster),
         clock: Arc::clone(&parts.clock),
         ids: Arc::clone(&parts.ids),
         settings: Arc::new(options.config.api),
@@ -110,13 +114,14 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         stop: stop.clone(),
     };
     let projector = Projector::new(Arc::clone(&parts.store), Arc::clone(&parts.read_models));
-    let (driver, executor) = (parts.driver(), parts.executor(options.slots, worker));
+    let (driver, executor) =
+        (parts.driver(), parts.executor(u32::try_from(options.slots).unwrap_or(u32::MAX), worker));
 
     let mut services = Services::new(stop.clone());
     let token = || stop.clone();
     services.spawn("projector", projector.run(token()));
     services.spawn("driver", driver.run(token()));
-    services.spawn("executor", executor.run(token()));
+    services.spawn("executor", executor.run(Signals::only_stop(token())));
     services.spawn("api", serve(listener, app, token()));
     data_dir.announce("up", Some(address))?;
     Ok(Embedded { address, data_dir, store, parts, services })
@@ -133,13 +138,17 @@ impl Parts {
     fn over(store: &SqliteStore) -> Self {
         let events: Arc<dyn EventStore> = Arc::new(store.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let builds = Builds::new(Arc::clone(&events), Arc::clone(&clock), Writers::OnlyThis, CACHED_BUILDS);
+        let snapshots = Snapshotting::new(Arc::new(store.clone()), SNAPSHOT_EVERY);
+        let writers = Writers::OnlyThis;
+        let (log, time) = (Arc::clone(&events), Arc::clone(&clock));
+        let builds = Builds::with_snapshots(log, time, writers, CACHED_BUILDS, snapshots);
         Self {
             builds: Arc::new(builds),
             store: events,
             read_models: Arc::new(store.clone()),
             queue: Arc::new(LocalQueue::new(QUEUE)),
             outcomes: Arc::new(LocalOutcomes::new()),
+            roster: Arc::new(LocalRoster::new(SILENCE)),
             clock,
             ids: Arc::new(UlidIds::default()),
         }
@@ -156,18 +165,31 @@ impl Parts {
             leadership: Arc::new(Alone),
             roster: None,
             executors: Executors::InThisProcess,
-            settings: Settings { window: Window::Fixed(WINDOW), ..Settings::default() },
+            settings: driver::Settings { window: Window::Fixed(WINDOW), ..driver::Settings::default() },
             gauges: Gauges::default(),
         }
     }
 
-    fn executor(&self, slots: usize, worker: Arc<dyn Worker>) -> Executor {
+    /// Reports go straight to the driver beside it, which ends with it; without a fleet to go elsewhere, nothing
+    /// is gained by letting work wait for the model.
+    fn executor(&self, slots: u32, worker: Arc<dyn Worker>) -> Executor {
         Executor {
-            name: executor_name(self.ids.as_ref()),
-            slots,
+            identity: Identity {
+                name: executor_name(self.ids.as_ref()),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pool: Default::default(),
+                labels: Vec::new(),
+            },
+            settings: executor::Settings {
+                slots,
+                breaker: BreakerSettings { threshold: None, ..BreakerSettings::default() },
+                ..executor::Settings::default()
+            },
             queue: Arc::clone(&self.queue),
-            outcomes: Arc::clone(&self.outcomes),
+            reporting: Reporting::Direct(Arc::clone(&self.outcomes)),
+            roster: Arc::clone(&self.roster),
             worker,
+            clock: Arc::clone(&self.clock),
         }
     }
 }
@@ -204,19 +226,5 @@ impl Embedded {
         self.services.stop().await;
         self.data_dir.unannounce();
         self.store.close().await;
-    }
-}
-
-/// The one executor of this process is not on any list yet.
-struct Nobody;
-
-#[async_trait]
-impl Roster for Nobody {
-    async fn announce(&self, _: &ExecutorStatus) {}
-
-    async fn leave(&self, _: &ExecutorName) {}
-
-    async fn executors(&self) -> Result<Vec<ExecutorStatus>, BusError> {
-        Ok(Vec::new())
     }
 }

@@ -34,6 +34,11 @@ impl Services {
     /// Tells all of them to stop, and waits until they have.
     pub(crate) async fn stop(&mut self) {
         self.stop.cancel();
+        self.ended().await;
+    }
+
+    /// Waits until all have ended.
+    pub(crate) async fn ended(&mut self) {
         while let Some(ended) = self.running.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "a service died");

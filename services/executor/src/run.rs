@@ -1,97 +1,141 @@
-//! The loop: as much work at once as there are slots.
+//! The loop: as much work at once as there are slots, until it is told to end.
 
-use crate::Worker;
-use domain::{
-    Failure, FailureClass, Usage,
-    build::{Outcome, Work},
+use crate::{
+    Identity, Reporting, Settings, Worker,
+    gate::{Gate, Pass},
+    presence::{Announcer, Presence},
+    shift::Shift,
 };
-use ports::{ExecutorName, Lease, OutcomeBus, OutcomeReport, TaskQueue};
-use std::{sync::Arc, time::Instant};
-use tokio::sync::Semaphore;
+use ports::{Clock, Lease, Roster, TaskQueue};
+use std::sync::Arc;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// An executor.
 #[derive(Clone)]
 pub struct Executor {
-    /// Its name, different at every start: attempts of an earlier process are not its own.
-    pub name: ExecutorName,
-    /// How much it does at once.
-    pub slots: usize,
+    /// Who it is.
+    pub identity: Identity,
+    /// Bounds and times.
+    pub settings: Settings,
     /// Where it takes work.
     pub queue: Arc<dyn TaskQueue>,
     /// Where it reports.
-    pub outcomes: Arc<dyn OutcomeBus>,
+    pub reporting: Reporting,
+    /// Where it tells that it is there.
+    pub roster: Arc<dyn Roster>,
     /// How work is done.
     pub worker: Arc<dyn Worker>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How an executor is told to end.
+#[derive(Debug, Clone, Default)]
+pub struct Signals {
+    /// Take nothing new. What runs may finish for a time of grace; what still runs then is stopped, reported as
+    /// lost and so begun again elsewhere at once.
+    pub drain: CancellationToken,
+    /// Stop what runs, now, and report nothing of it. Orders go back to the queue.
+    pub stop: CancellationToken,
+}
+
+impl Signals {
+    /// Nobody drains it: it can only be stopped.
+    #[must_use]
+    pub fn only_stop(stop: CancellationToken) -> Self {
+        Self { drain: CancellationToken::new(), stop }
+    }
 }
 
 impl Executor {
-    /// Works until told to stop; then it stops what it is at, without an outcome, and returns when nothing
-    /// of it is left. Attempts that were stopped like that are begun again by whoever comes after.
-    pub async fn run(self, stop: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(self.slots));
+    /// Works until told to end, or until the bus is closed. When it returns, nothing of it is left.
+    pub async fn run(self, signals: Signals) {
+        let gate = Gate::new(self.settings.breaker.clone(), Arc::clone(&self.clock));
+        let presence = Presence::new(Arc::clone(&self.clock));
+        let announcer = Announcer::new(
+            self.identity.clone(),
+            &self.settings,
+            Arc::clone(&self.roster),
+            Arc::clone(&presence),
+            gate.shown(),
+        );
+        let gone = CancellationToken::new();
+        let announcing = tokio::spawn(announcer.run(gone.clone()));
+        let shift = Arc::new(Shift::new(self, Arc::clone(&presence), signals));
         let at_work = TaskTracker::new();
-        loop {
-            let slot = tokio::select! {
-                () = stop.cancelled() => break,
-                slot = Arc::clone(&slots).acquire_owned() => match slot { Ok(slot) => slot, Err(_) => break },
-            };
-            let lease = tokio::select! {
-                () = stop.cancelled() => break,
-                lease = self.queue.take() => match lease { Ok(lease) => lease, Err(_) => break },
-            };
-            let executor = self.clone();
-            let stop = stop.clone();
-            at_work.spawn(async move {
-                executor.serve(lease, &stop).await;
-                drop(slot);
-            });
+        take_orders(&shift, &gate, &at_work).await;
+        presence.draining();
+        wind_up(&shift, &at_work).await;
+        let Shift { executor, signals, .. } = &*shift;
+        tokio::select! {
+            () = executor.reporting.close(executor.settings.farewell) => {}
+            () = signals.stop.cancelled() => executor.reporting.close(std::time::Duration::ZERO).await,
         }
-        at_work.close();
-        at_work.wait().await;
-    }
-
-    async fn serve(&self, lease: Box<dyn Lease>, stop: &CancellationToken) {
-        let order = lease.order();
-        let (build, work, attempt) = (order.build, order.work, order.attempt);
-        let executor = self.name.clone();
-        if work != Work::Merge {
-            let started = OutcomeReport::Started { build, work, attempt, executor: executor.clone() };
-            if self.outcomes.report(started).await.is_err() {
-                return;
-            }
-        }
-        let outcome = self.carry_out(lease.as_ref(), stop).await;
-        if stop.is_cancelled() || lease.is_lost() {
-            return;
-        }
-        let finished = OutcomeReport::Finished { build, work, attempt, executor, outcome };
-        if self.outcomes.report(finished).await.is_ok() {
-            lease.settle().await;
+        gone.cancel();
+        if let Err(error) = announcing.await {
+            tracing::error!(%error, "what tells the roster died");
         }
     }
+}
 
-    /// A worker that panics is a failed attempt, not a lost one.
-    async fn carry_out(&self, lease: &dyn Lease, stop: &CancellationToken) -> Outcome {
-        let begun = Instant::now();
-        let token = lease.revoked();
-        let (worker, order, ended) = (Arc::clone(&self.worker), lease.order().clone(), token.clone());
-        let mut work = tokio::spawn(async move { worker.carry_out(&order, &ended).await });
-        let joined = tokio::select! {
-            joined = &mut work => joined,
-            () = stop.cancelled() => {
-                token.cancel();
-                work.await
-            }
+async fn take_orders(shift: &Arc<Shift>, gate: &Arc<Gate>, at_work: &TaskTracker) {
+    let slots = Arc::new(Semaphore::new(shift.executor.settings.slots as usize));
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = shift.takes_no_more() => return,
+            next = next_order(shift, gate, &slots) => next,
         };
-        joined.unwrap_or_else(|error| {
-            tracing::error!(%error, work = %lease.order().work, build.id = %lease.order().build, "a worker died");
-            Outcome {
-                result: Err(Failure::new(FailureClass::Internal, "the executor had a defect, see its log")),
-                usage: Usage::default(),
-                session_id: None,
-                duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        match next {
+            Next::Order(lease, pass, slot) => {
+                let shift = Arc::clone(shift);
+                at_work.spawn(async move {
+                    shift.serve(lease, pass).await;
+                    drop(slot);
+                });
             }
-        })
+            Next::BreakerOpened => {}
+            Next::BusClosed => return,
+        }
     }
+}
+
+enum Next {
+    Order(Box<dyn Lease>, Pass, OwnedSemaphorePermit),
+    BreakerOpened,
+    BusClosed,
+}
+
+async fn next_order(shift: &Shift, gate: &Arc<Gate>, slots: &Arc<Semaphore>) -> Next {
+    let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return Next::BusClosed };
+    let pass = gate.pass().await;
+    tokio::select! {
+        biased;
+        // What is taken while the breaker is open would be an attempt spent.
+        () = gate.shut() => Next::BreakerOpened,
+        lease = shift.executor.queue.take() => match lease {
+            Ok(lease) => Next::Order(lease, pass, slot),
+            Err(_) => Next::BusClosed,
+        },
+    }
+}
+
+/// Lets what runs finish, for a while, and sees to the end of the rest.
+async fn wind_up(shift: &Shift, at_work: &TaskTracker) {
+    at_work.close();
+    let grace_is_over = async {
+        shift.signals.drain.cancelled().await;
+        sleep(shift.executor.settings.grace).await;
+    };
+    tokio::select! {
+        () = at_work.wait() => return,
+        () = grace_is_over => {}
+        () = shift.signals.stop.cancelled() => {}
+    }
+    shift.hand_back.cancel();
+    at_work.wait().await;
 }

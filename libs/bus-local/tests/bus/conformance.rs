@@ -1,9 +1,11 @@
 //! The stories that every bus passes. Driver and executors are one process.
 #![expect(clippy::unused_async, reason = "factories of other buses wait for servers")]
 
-use buildwright_bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue, OutputBounds};
-use ports::{ArtifactStore, OutcomeBus, OutputLog, TaskQueue};
-use std::sync::Arc;
+use buildwright_bus_local::{
+    FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue, LocalRoster, OutputBounds,
+};
+use ports::{ArtifactStore, OutcomeBus, OutputLog, Roster, TaskQueue};
+use std::{sync::Arc, time::Duration};
 use testkit::bus::{Stage, output::Bounds};
 
 async fn queue(capacity: usize) -> Stage<Arc<dyn TaskQueue>> {
@@ -25,6 +27,10 @@ async fn artifacts() -> Stage<Arc<dyn ArtifactStore>> {
     Stage::of_one_process(Arc::new(FolderArtifacts::new(folder.path().join("artifacts"))), folder)
 }
 
+async fn roster(silence: Duration) -> Stage<Arc<dyn Roster>> {
+    Stage::of_one_process(Arc::new(LocalRoster::new(silence)), ())
+}
+
 mod queue_stories {
     testkit::queue_stories!(super::queue);
 }
@@ -39,4 +45,8 @@ mod output_stories {
 
 mod artifact_stories {
     testkit::artifact_stories!(super::artifacts);
+}
+
+mod roster_stories {
+    testkit::roster_stories!(super::roster);
 }

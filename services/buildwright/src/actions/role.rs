@@ -8,23 +8,25 @@ use crate::{
     hiring,
     interrupts::Interrupts,
 };
+use ::executor::{Settings, Signals};
 use bus_nats::NatsOptions;
 use std::{process::ExitCode, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn api(global: &Global, args: ApiArgs) -> anyhow::Result<ExitCode> {
     let listen = global.listen(SERVER_PORT);
     let listen = if args.allow_unauthenticated { listen } else { checked(listen)? };
     let mut fleet = fleet_options(global, args.fleet)?;
     fleet.bus.config.api.allow_local_repositories |= args.allow_local_repositories;
-    to_its_end(fleet::api(ApiOptions { listen, fleet })).await
+    to_its_end(fleet::api(ApiOptions { listen, fleet }), None).await
 }
 
 pub(crate) async fn driver(global: &Global, args: RoleArgs) -> anyhow::Result<ExitCode> {
-    to_its_end(fleet::driver(fleet_options(global, args.fleet)?)).await
+    to_its_end(fleet::driver(fleet_options(global, args.fleet)?), None).await
 }
 
 pub(crate) async fn projector(global: &Global, args: RoleArgs) -> anyhow::Result<ExitCode> {
-    to_its_end(fleet::projector(fleet_options(global, args.fleet)?)).await
+    to_its_end(fleet::projector(fleet_options(global, args.fleet)?), None).await
 }
 
 pub(crate) async fn executor(global: &Global, args: ExecutorRoleArgs) -> anyhow::Result<ExitCode> {
@@ -32,8 +34,17 @@ pub(crate) async fn executor(global: &Global, args: ExecutorRoleArgs) -> anyhow:
     bus.config.api.allow_local_repositories |= args.allow_local_repositories;
     let hired = hiring::hire(&args.executor, &bus.data_dir).await?;
     tracing::info!(executor = hired.about, pool = %args.pool, "hired");
-    let slots = usize::from(args.executor.slots);
-    to_its_end(fleet::executor(ExecutorOptions::new(slots, hired.choice, bus))).await
+    bus.nats.pool = args.pool;
+    bus.nats.labels.clone_from(&args.labels);
+    let settings = Settings {
+        slots: args.executor.slots.into(),
+        grace: Duration::from_secs(args.grace_seconds.into()),
+        ..Settings::default()
+    };
+    let options = ExecutorOptions { choice: hired.choice, labels: args.labels, settings, bus };
+    let signals = Signals::default();
+    let drain = signals.drain.clone();
+    to_its_end(fleet::executor(options, signals), Some(drain)).await
 }
 
 fn fleet_options(global: &Global, args: FleetArgs) -> anyhow::Result<FleetOptions> {
@@ -60,8 +71,11 @@ fn bus_options(global: &Global, args: BusArgs) -> anyhow::Result<BusOptions> {
     })
 }
 
-/// Runs a role until it is told to stop, and then until it has.
-async fn to_its_end(starting: impl Future<Output = anyhow::Result<Running>>) -> anyhow::Result<ExitCode> {
+/// Runs a role until it is told to stop, and then until it has. One that can drain is first told to do that.
+async fn to_its_end(
+    starting: impl Future<Output = anyhow::Result<Running>>,
+    drain: Option<CancellationToken>,
+) -> anyhow::Result<ExitCode> {
     let mut interrupts = Interrupts::listen()?;
     let mut running = tokio::select! {
         running = Box::pin(starting) => running?,
@@ -76,6 +90,14 @@ async fn to_its_end(starting: impl Future<Output = anyhow::Result<Running>>) -> 
         error = running.failed() => {
             running.shutdown().await;
             return Err(error);
+        }
+    }
+    if let Some(drain) = drain {
+        tracing::info!("finishing what runs; another signal stops it");
+        drain.cancel();
+        tokio::select! {
+            () = running.ended() => {}
+            () = interrupts.next() => {}
         }
     }
     tracing::info!("stopping; another signal stops at once");

@@ -12,6 +12,7 @@ use crate::{
     fleet::{self, ArtifactsUrl, BusOptions, ExecutorOptions, Running},
     hands::ExecutorChoice,
 };
+use ::executor::{Settings, Signals};
 use anyhow::{Context as _, bail};
 use bus_nats::NatsOptions;
 use commands::{Builds, Writers};
@@ -67,8 +68,10 @@ impl Fleet {
             health: None,
             config: Config::default(),
         };
+        let settings = Settings { slots: u32::try_from(SLOTS)?, ..Settings::default() };
         let choice = ExecutorChoice::Worker(worker);
-        let executor = Box::pin(fleet::executor(ExecutorOptions::new(SLOTS, choice, bus))).await?;
+        let options = ExecutorOptions { choice, labels: Vec::new(), settings, bus };
+        let executor = Box::pin(fleet::executor(options, Signals::default())).await?;
         let store = PostgresStore::open(database.url(), PostgresOptions::default()).await?;
         let events: Arc<dyn EventStore> = Arc::new(store.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

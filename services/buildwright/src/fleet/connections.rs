@@ -1,10 +1,10 @@
 //! The store and the bus. A process that starts while one of them is away waits for it, as one does that runs.
 
 use super::{ArtifactsUrl, CACHED_BUILDS};
-use crate::{adapters::SystemClock, config::Config, data_dir::DataDir};
+use crate::{adapters::SystemClock, config::Config, data_dir::DataDir, embedded::SNAPSHOT_EVERY};
 use bundles::{Exchange, ExchangeLimits, Sharing};
 use bus_nats::{NatsBus, NatsOptions};
-use commands::{Builds, Writers};
+use commands::{Builds, Snapshotting, Writers};
 use ports::{ArtifactStore, Clock, EventStore, StoreError};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use store_postgres::{PostgresOptions, PostgresStore};
@@ -70,7 +70,9 @@ impl Database {
         };
         let events: Arc<dyn EventStore> = Arc::new(store.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let builds = Builds::new(Arc::clone(&events), Arc::clone(&clock), Writers::Several, CACHED_BUILDS);
+        let snapshots = Snapshotting::new(Arc::new(store.clone()), SNAPSHOT_EVERY);
+        let (log, time) = (Arc::clone(&events), Arc::clone(&clock));
+        let builds = Builds::with_snapshots(log, time, Writers::Several, CACHED_BUILDS, snapshots);
         Ok(Self { store, events, builds: Arc::new(builds), clock })
     }
 }

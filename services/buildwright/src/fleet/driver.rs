@@ -6,9 +6,10 @@ use super::{
     health::{self, Health},
 };
 use crate::{data_dir::DataDir, services::Services};
-use ::driver::{Driver, Executors};
-use bus_nats::{NatsOutcomes, NatsQueue};
+use ::driver::{Driver, Executors, Gauges, Settings};
+use bus_nats::{NatsOutcomes, NatsQueue, NatsRoster, RosterBounds};
 use std::sync::Arc;
+use store_postgres::{LeadershipOptions, PostgresLeadership, PostgresOptions};
 use tokio_util::sync::CancellationToken;
 use vitals::ReadyChecks;
 
@@ -18,6 +19,11 @@ pub(crate) async fn driver(options: FleetOptions) -> anyhow::Result<Running> {
     let database = Database::open(&options.database_url).await?;
     let bus = connections::bus(&options.bus, "driver").await?;
     let artifacts = connections::artifacts(&options.bus, &bus);
+    let postgres = PostgresOptions::default();
+    let election = LeadershipOptions::default();
+    let leadership = PostgresLeadership::new(&options.database_url, &postgres, election, "driver")?;
+    let roster = Arc::new(NatsRoster::new(&bus, RosterBounds::default()));
+    let gauges = Gauges::default();
     let driver = Driver {
         builds: Arc::clone(&database.builds),
         store: Arc::clone(&database.events),
@@ -25,7 +31,11 @@ pub(crate) async fn driver(options: FleetOptions) -> anyhow::Result<Running> {
         queue: Arc::new(NatsQueue::new(&bus, Arc::clone(&artifacts))),
         outcomes: Arc::new(NatsOutcomes::new(&bus, artifacts)),
         clock: Arc::clone(&database.clock),
+        leadership: Arc::new(leadership),
+        roster: Some(roster.clone()),
         executors: Executors::Elsewhere,
+        settings: Settings { grace: 3 * options.bus.nats.ack_wait, ..Settings::default() },
+        gauges: gauges.clone(),
     };
 
     let stop = CancellationToken::new();
@@ -33,6 +43,7 @@ pub(crate) async fn driver(options: FleetOptions) -> anyhow::Result<Running> {
     services.spawn("driver", driver.run(stop.clone()));
     let metrics = health::metrics("driver");
     health::watch_events(&metrics, &database);
+    health::watch_work(&metrics, gauges, roster);
     let ready = health::with_store(health::with_bus(ReadyChecks::default().until(stop), &bus), &database);
     let health = Health::start(&options.bus, ready, metrics).await?;
     let running = Running { role: "driver", data_dir, services, health, store: Some(database.store), bus };

@@ -11,33 +11,28 @@ use crate::{
     hands::{self, ExecutorChoice, Hands},
     services::Services,
 };
-use ::executor::Executor;
-use bus_nats::{NatsOutcomes, NatsOutputLog, NatsQueue, OutputBounds};
+use ::executor::{Executor, Identity, OutcomeSpool, Reporting, Settings, Signals};
+use bus_nats::{NatsOutcomes, NatsOutputLog, NatsQueue, NatsRoster, OutputBounds, RosterBounds};
+use names::ExecutorLabel;
 use ports::{Clock, ExecutorName, Ids as _};
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 use vitals::ReadyChecks;
 
 /// How to start one.
 pub(crate) struct ExecutorOptions {
-    /// How much it does at once.
-    pub(crate) slots: usize,
     /// Who does the work.
     pub(crate) choice: ExecutorChoice,
+    /// What it has and tasks may ask for.
+    pub(crate) labels: Vec<ExecutorLabel>,
+    /// Bounds and times.
+    pub(crate) settings: Settings,
     /// The rest.
     pub(crate) bus: BusOptions,
 }
 
-impl ExecutorOptions {
-    /// One with so many slots.
-    pub(crate) fn new(slots: usize, choice: ExecutorChoice, bus: BusOptions) -> Self {
-        Self { slots, choice, bus }
-    }
-}
-
-/// Starts one.
-pub(crate) async fn executor(options: ExecutorOptions) -> anyhow::Result<Running> {
-    let ExecutorOptions { slots, choice, bus: options } = options;
+/// Starts one. Cancelling the signals' tokens ends it.
+pub(crate) async fn executor(options: ExecutorOptions, signals: Signals) -> anyhow::Result<Running> {
+    let ExecutorOptions { choice, labels, settings, bus: options } = options;
     let data_dir = DataDir::open(&options.data_dir, DataDir::OF_EXECUTOR)?;
     let bus = connections::bus(&options, "executor").await?;
     let artifacts = connections::artifacts(&options, &bus);
@@ -48,23 +43,29 @@ pub(crate) async fn executor(options: ExecutorOptions) -> anyhow::Result<Running
         data_dir: &data_dir,
         artifacts: Arc::clone(&artifacts),
         output: Arc::new(NatsOutputLog::new(&bus, OutputBounds::default())),
-        clock,
+        clock: Arc::clone(&clock),
         repositories: hands::repositories(&options.config, &data_dir).await?,
         sharing: exchange(artifacts.clone(), &data_dir),
     })
     .await?;
+    let outcomes = Arc::new(NatsOutcomes::new(&bus, Arc::clone(&artifacts)));
+    let spool = OutcomeSpool::open(data_dir.spool(), outcomes, settings.spool.clone()).await?;
+    let pool = options.nats.pool.clone();
     let executor = Executor {
-        name: name(),
-        slots,
-        queue: Arc::new(NatsQueue::new(&bus, Arc::clone(&artifacts))),
-        outcomes: Arc::new(NatsOutcomes::new(&bus, artifacts)),
+        identity: Identity { name: name(), version: env!("CARGO_PKG_VERSION").to_owned(), pool, labels },
+        settings,
+        queue: Arc::new(NatsQueue::new(&bus, artifacts)),
+        reporting: Reporting::Spooled(spool),
+        roster: Arc::new(NatsRoster::new(&bus, RosterBounds::default())),
         worker,
+        clock,
     };
 
-    let stop = CancellationToken::new();
-    let mut services = Services::new(stop.clone());
-    services.spawn("executor", executor.run(stop.clone()));
-    let ready = health::with_bus(ReadyChecks::default().until(stop), &bus);
+    let stop = signals.stop.clone();
+    let ready = ReadyChecks::default().until(signals.drain.clone());
+    let mut services = Services::new(stop);
+    services.spawn("executor", executor.run(signals));
+    let ready = health::with_bus(ready, &bus);
     let health = Health::start(&options, ready, health::metrics("executor")).await?;
     Running { role: "executor", data_dir, services, health, store: None, bus }.announced()
 }

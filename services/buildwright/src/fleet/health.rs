@@ -2,13 +2,18 @@
 
 use super::{BusOptions, connections::Database};
 use crate::services::Services;
+use ::driver::{Counts, Gauges};
 use anyhow::Context as _;
 use bus_nats::NatsBus;
-use ports::{EventStore as _, ReadModels as _};
-use std::{net::SocketAddr, sync::Arc};
+use ports::{EventStore as _, ReadModels as _, Roster};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use vitals::{Metrics, ReadyChecks, serve_health};
+use vitals::{Metrics, PoolAttempts, PoolExecutors, ReadyChecks, serve_health};
 
 /// The figures of a role.
 pub(super) fn metrics(role: &'static str) -> Arc<Metrics> {
@@ -19,6 +24,38 @@ pub(super) fn metrics(role: &'static str) -> Arc<Metrics> {
 pub(super) fn watch_events(metrics: &Metrics, database: &Database) {
     let (head, projected) = (database.store.head(), database.store.projected());
     metrics.watch_events(move || head.borrow().0, move || projected.borrow().0);
+}
+
+/// What there is to do, and who is there to do it.
+pub(super) fn watch_work(metrics: &Metrics, gauges: Gauges, roster: Arc<dyn Roster>) {
+    let leading = gauges.clone();
+    metrics.watch_leading(move || leading.snapshot().leading);
+    metrics.watch_attempts(move || {
+        let pools = gauges.snapshot().pools.into_iter();
+        let of = |counts: Counts| PoolAttempts {
+            waiting: counts.waiting as u64,
+            queued: counts.admitted as u64,
+            running: counts.running as u64,
+        };
+        pools.map(|(pool, counts)| (pool.to_string(), of(counts))).collect()
+    });
+    let known: Arc<Mutex<BTreeMap<String, (u64, u64)>>> = Arc::default();
+    let gathered = Arc::clone(&known);
+    metrics.gather(move || {
+        let (roster, gathered) = (Arc::clone(&roster), Arc::clone(&gathered));
+        async move {
+            let mut pools: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+            for executor in roster.executors().await.unwrap_or_default() {
+                let (executors, slots) = pools.entry(executor.pool.to_string()).or_default();
+                (*executors, *slots) = (*executors + 1, *slots + u64::from(executor.slots));
+            }
+            *gathered.lock().unwrap_or_else(PoisonError::into_inner) = pools;
+        }
+    });
+    metrics.watch_executors(move || {
+        let pools = known.lock().unwrap_or_else(PoisonError::into_inner).clone().into_iter();
+        pools.map(|(pool, (executors, slots))| (pool, PoolExecutors { executors, slots })).collect()
+    });
 }
 
 /// Ready while the bus can be spoken to, and until the role is told to stop.

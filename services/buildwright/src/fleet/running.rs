@@ -33,6 +33,11 @@ impl Running {
         self.services.failed().await
     }
 
+    /// Waits until everything that works has ended by itself.
+    pub(crate) async fn ended(&mut self) {
+        self.services.ended().await;
+    }
+
     /// Stops everything and removes all streams of the bus, with what is in them.
     pub(crate) async fn remove_everything_from_the_bus(mut self) -> anyhow::Result<()> {
         self.services.stop().await;

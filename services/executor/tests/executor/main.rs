@@ -9,13 +9,18 @@
 )]
 
 mod artifacts;
+mod crew;
 mod orders;
 mod scene;
 
+mod ending;
+mod leases;
 mod merging;
 mod output;
 mod planning;
+mod presence;
 mod slots;
+mod spool;
 mod stopping;
 mod tasks;
 mod trouble;
