@@ -117,7 +117,10 @@ impl Build {
     pub async fn completed(&self, api: &Api, limit: Duration) -> Value {
         let build = self.ended(api, limit).await;
         if build["status"] != "completed" {
-            panic!("{build:#}\n{:#}", Value::from(self.tasks(api).await));
+            let wrong = ["task_failed", "task_timeout", "attempt_lost", "merge_failed", "planning_failed"];
+            let mut events = self.events(api).await.0;
+            events.retain(|event| wrong.iter().any(|kind| event["type"] == *kind));
+            panic!("{build:#}\n{:#}\n{:#}", Value::from(self.tasks(api).await), Value::from(events));
         }
         build
     }
@@ -163,7 +166,9 @@ impl Build {
         }
         git(&made, &["fetch", "-q", &kept.display().to_string(), "+refs/*:refs/*"]);
         let newest = format!("/v1/builds?project={}&status=completed&limit=1", self.project);
-        if let Some(commit) = server.get(&newest).await.ok()["builds"][0]["result"]["commit"].as_str() {
+        if let Some(newest) = server.get(&newest).await.ok()["builds"][0]["id"].as_str() {
+            let newest = server.get(&format!("/v1/builds/{newest}")).await.ok();
+            let commit = newest["result"]["commit"].as_str().expect("a commit");
             git(&made, &["update-ref", "refs/heads/main", commit]);
         }
         made

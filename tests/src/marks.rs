@@ -40,4 +40,10 @@ impl Marks {
         }
         counts
     }
+
+    /// The attempts that must not be.
+    #[must_use]
+    pub fn begun_more_than_once(&self) -> BTreeMap<String, usize> {
+        self.counts().into_iter().filter(|(_, count)| *count > 1).collect()
+    }
 }
