@@ -165,11 +165,18 @@ impl Build {
             git(Path::new("/"), &["init", "-q", "--bare", "-b", "main", &made.display().to_string()]);
         }
         git(&made, &["fetch", "-q", &kept.display().to_string(), "+refs/*:refs/*"]);
-        let newest = format!("/v1/builds?project={}&status=completed&limit=1", self.project);
-        if let Some(newest) = server.get(&newest).await.ok()["builds"][0]["id"].as_str() {
-            let newest = server.get(&format!("/v1/builds/{newest}")).await.ok();
-            let commit = newest["result"]["commit"].as_str().expect("a commit");
-            git(&made, &["update-ref", "refs/heads/main", commit]);
+        // Of the builds of a project, the one that was merged last has what all the others have.
+        let completed = format!("/v1/builds?project={}&status=completed&limit=100", self.project);
+        let mut most = 0;
+        for build in server.get(&completed).await.ok()["builds"].as_array().expect("builds") {
+            let build =
+                server.get(&format!("/v1/builds/{}", build["id"].as_str().expect("an id"))).await.ok();
+            let commit = build["result"]["commit"].as_str().expect("a commit");
+            let commits = git(&made, &["rev-list", "--count", commit]).trim().parse().expect("a number");
+            if commits > most {
+                git(&made, &["update-ref", "refs/heads/main", commit]);
+                most = commits;
+            }
         }
         made
     }
