@@ -17,7 +17,8 @@ pub struct ExchangeLimits {
     pub bundle_bytes: u64,
     /// Most bundles that are fetched to have one commit.
     pub bundles: usize,
-    /// Every how many heads one is stored with its whole history, so that a new machine need not fetch all.
+    /// Every how many heads one is stored with its whole history, so that a new machine need not fetch all;
+    /// with 0, none is.
     pub whole_every: u64,
     /// How often publishing starts over because another machine was faster.
     pub rounds: usize,
@@ -63,6 +64,8 @@ impl Exchange {
         since: Option<&Commit>,
     ) -> Result<(), ExchangeError> {
         let name = RefName::of_shared(commit);
+        let line = self.line(project.name());
+        let _turn = line.travelling.lock().await;
         if project.resolve(&name).await?.is_some() {
             return Ok(());
         }
@@ -79,6 +82,11 @@ impl Exchange {
     /// # Errors
     /// If it is not in the store, or its bundle is refused.
     pub async fn fetch(&self, project: &Project, commit: &Commit) -> Result<(), ExchangeError> {
+        if project.has(commit).await? {
+            return Ok(());
+        }
+        let line = self.line(project.name());
+        let _turn = line.travelling.lock().await;
         if project.has(commit).await? {
             return Ok(());
         }

@@ -47,6 +47,8 @@ pub(crate) struct Line {
     newest: Mutex<Option<Placed>>,
     /// Whoever publishes from this process: it spares us losing to ourselves.
     publishing: tokio::sync::Mutex<()>,
+    /// Whoever stores or fetches: the attempts of a build need the same commit at the same time.
+    pub(crate) travelling: tokio::sync::Mutex<()>,
 }
 
 impl Line {

@@ -9,7 +9,8 @@
 //!   contains the one before. The store keeps the first of two records under one key, so of two machines that
 //!   publish at once one is told to look again.
 //!
-//! Nothing here is ever removed: a head that is gone would take the project's history with it.
+//! Nothing here is ever removed: a head that is gone would take the project's history with it. So the store must
+//! not let artifacts expire, and a machine that is given another store needs empty repositories.
 //!
 //! A [`Sharing`] is what the rest of the product uses: it tells a machine on its own from one of many.
 

@@ -36,11 +36,12 @@ pub struct NatsOptions {
     pub sweep_every: Duration,
     /// How long output is kept.
     pub output_age: Duration,
-    /// Most bytes of output, of all builds together; the oldest goes first.
+    /// Most bytes of output, of all builds together; the oldest goes first. The server must have room for all of
+    /// it from the beginning, or refuses the stream.
     pub output_bytes: u64,
     /// How long events are kept for consumers outside.
     pub events_age: Duration,
-    /// Most bytes of events for consumers outside; the oldest goes first.
+    /// Most bytes of events for consumers outside; the oldest goes first. Room is needed as for output.
     pub events_bytes: u64,
     /// How long artifacts are kept: longer than any build takes. Those of projects stay for ever.
     pub artifacts_age: Duration,

@@ -15,7 +15,7 @@ use async_nats::jetstream::{
 use names::PoolName;
 use std::time::Duration;
 
-/// How long JetStream remembers the ids of messages.
+/// How long JetStream remembers the ids of messages, but for streams that keep nothing as long.
 const DUPLICATES: Duration = Duration::from_mins(2);
 /// Reports that were handed to drivers and not confirmed yet: above what drivers take at once.
 const REPORTS_HELD: i64 = 20_000;
@@ -106,6 +106,7 @@ fn tasks(options: &NatsOptions, pool: &PoolName) -> Config {
 fn streams(options: &NatsOptions) -> [Config; 6] {
     let kept = |name, subject, age, bytes| Config {
         max_age: age,
+        duplicate_window: DUPLICATES.min(age),
         max_bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
         discard: DiscardPolicy::Old,
         ..stream(options, name, &[subject])
@@ -115,6 +116,8 @@ fn streams(options: &NatsOptions) -> [Config; 6] {
         let name = bucket.name();
         Config {
             max_age: age,
+            // No age is none at all.
+            duplicate_window: if age.is_zero() { DUPLICATES } else { DUPLICATES.min(age) },
             discard: DiscardPolicy::New,
             allow_rollup: true,
             ..stream(options, bucket.stream(), &[&format!("$O.{name}.C.>"), &format!("$O.{name}.M.>")])

@@ -33,9 +33,14 @@ pub(crate) struct Client {
 
 /// What every HTTP client of this process is made from.
 pub(crate) fn http() -> reqwest::ClientBuilder {
-    // Without a TLS provider reqwest panics; this fails only if there is one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    provide_tls();
     reqwest::Client::builder()
+}
+
+/// Names who encrypts, for the whole process. Without it reqwest panics.
+pub(crate) fn provide_tls() {
+    // Fails only if it is done already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 impl Client {

@@ -3,15 +3,35 @@
 //! What it leaves out keeps its default; what it misspells is refused. `config.example.toml` in the root of the
 //! repository lists everything, and a test holds it against this file.
 
+mod fleet;
+
 use anyhow::Context as _;
 use api::ApiSettings;
 use bus_local::OutputBounds;
+use bus_nats::{NatsOptions, RosterBounds};
 use serde::Deserialize;
-use std::{path::Path, time::Duration};
+use std::{num::NonZeroUsize, path::Path, time::Duration};
+use store_postgres::PostgresOptions;
 use workspace::HarvestLimits;
 
+/// How many builds are kept folded in memory.
+const CACHED_BUILDS: usize = 2_048;
+/// Every how many events of a build its state is stored beside them, so that a long build is soon loaded.
+const SNAPSHOT_EVERY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(499);
+
+macro_rules! section {
+    ($(#[$meta:meta])* $name:ident { $($field:ident: $type:ty,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(super) struct $name { $($field: Option<$type>,)+ }
+    };
+}
+
+use section;
+
 /// What can be set.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Config {
     /// Of the API, and of builds that say nothing else.
     pub(crate) api: ApiSettings,
@@ -19,6 +39,40 @@ pub(crate) struct Config {
     pub(crate) harvest: HarvestLimits,
     /// Of the output that is kept.
     pub(crate) output: OutputBounds,
+    /// Of the event store of a fleet.
+    pub(crate) postgres: PostgresOptions,
+    /// Of the bus of a fleet; where it is the command line says.
+    pub(crate) nats: NatsOptions,
+    /// Of the list of executors.
+    pub(crate) roster: RosterBounds,
+    /// Of how work is given out.
+    pub(crate) driver: driver::Settings,
+    /// How long an attempt's order must be missing until the attempt is lost; three leases unless set.
+    pub(crate) lost_after: Option<Duration>,
+    /// Of executors.
+    pub(crate) executor: executor::Settings,
+    /// How many builds are kept folded in memory.
+    pub(crate) cached_builds: usize,
+    /// Every how many events a build's state is stored.
+    pub(crate) snapshot_every: NonZeroUsize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            api: ApiSettings::default(),
+            harvest: HarvestLimits::default(),
+            output: OutputBounds::default(),
+            postgres: PostgresOptions::default(),
+            nats: NatsOptions::new(""),
+            roster: RosterBounds::default(),
+            driver: driver::Settings::default(),
+            lost_after: None,
+            executor: executor::Settings::default(),
+            cached_builds: CACHED_BUILDS,
+            snapshot_every: SNAPSHOT_EVERY,
+        }
+    }
 }
 
 impl Config {
@@ -39,6 +93,9 @@ impl Config {
         file.builds.apply(&mut config.api);
         file.api.apply(&mut config.api);
         file.executor.apply(&mut config);
+        file.postgres.apply(&mut config);
+        file.nats.apply(&mut config);
+        file.driver.apply(&mut config).map_err(toml_error)?;
         Ok(config)
     }
 }
@@ -48,16 +105,14 @@ impl Config {
 struct File {
     builds: Builds,
     api: Api,
-    executor: Executor,
+    executor: fleet::Executor,
+    postgres: fleet::Postgres,
+    nats: fleet::Nats,
+    driver: fleet::Driver,
 }
 
-macro_rules! section {
-    ($(#[$meta:meta])* $name:ident { $($field:ident: $type:ty,)+ }) => {
-        $(#[$meta])*
-        #[derive(Debug, Default, Deserialize)]
-        #[serde(default, deny_unknown_fields)]
-        struct $name { $($field: Option<$type>,)+ }
-    };
+fn toml_error(error: names::FleetNameError) -> toml::de::Error {
+    serde::de::Error::custom(format!("driver.weights: the name of a tenant {error}"))
 }
 
 section! {
@@ -89,15 +144,6 @@ section! {
         max_wait_seconds: u64,
         heartbeat_seconds: u64,
         max_diff_bytes: usize,
-    }
-}
-
-section! {
-    Executor {
-        max_changed_files: usize,
-        max_changed_bytes: u64,
-        max_output_bytes: u64,
-        max_output_line_bytes: usize,
     }
 }
 
@@ -146,15 +192,6 @@ impl Api {
     }
 }
 
-impl Executor {
-    fn apply(self, config: &mut Config) {
-        set(&mut config.harvest.max_files, self.max_changed_files);
-        set(&mut config.harvest.max_bytes, self.max_changed_bytes);
-        set(&mut config.output.work_bytes, self.max_output_bytes);
-        set(&mut config.output.line_bytes, self.max_output_line_bytes);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,12 +204,14 @@ mod tests {
             EXAMPLE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line).to_owned() + "\n").collect();
         let config = Config::parse(&uncommented).unwrap();
         assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
-        let source = include_str!("config.rs");
+        let source = concat!(include_str!("config.rs"), include_str!("config/fleet.rs"));
         let fields = source.lines().filter_map(|line| line.strip_prefix("        ")?.split_once(": "));
         let settings = fields.filter(|(name, kind)| kind.ends_with(',') && !name.contains(['(', ' ', '&']));
         let names: Vec<&str> = settings.map(|(name, _)| name).collect();
         assert!(names.len() > 20, "{names:?}");
-        for name in names.into_iter().filter(|name| *name != "max_cost_usd") {
+        for name in
+            names.into_iter().filter(|name| !["max_cost_usd", "weights", "grace_seconds"].contains(name))
+        {
             assert!(uncommented.contains(&format!("\n{name} = ")), "{name} is not in config.example.toml");
         }
     }

@@ -17,7 +17,7 @@ use driver::{Alone, Driver, Executors, Gauges, Window};
 use executor::{BreakerSettings, Executor, Identity, Reporting, Signals, Worker};
 use ports::{Clock, EventStore, ExecutorName, Ids, OutcomeBus, ReadModels, Roster, TaskQueue};
 use projector::Projector;
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use store_sqlite::{SqliteOptions, SqliteStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -29,12 +29,6 @@ const QUEUE: usize = 100_000;
 /// How many of them may be there that nobody has started: fair, and more than can be started while one append
 /// is under way.
 const WINDOW: usize = 4_096;
-
-/// Every how many events of a build its state is stored beside them, so that a long build is soon loaded.
-pub(crate) const SNAPSHOT_EVERY: NonZeroUsize = NonZeroUsize::new(500).expect("not zero");
-
-/// How many builds are kept folded in memory.
-const CACHED_BUILDS: usize = 512;
 
 /// After so long a silence an executor is taken off the list: three of its announcements were missed.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -80,7 +74,7 @@ pub(crate) struct Parts {
 pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
     let data_dir = DataDir::open(&options.data_dir, DataDir::ALL)?;
     let store = SqliteStore::open(&data_dir.database(), SqliteOptions::default()).await?;
-    let parts = Parts::over(&store);
+    let parts = Parts::over(&store, &options.config);
     let output = Arc::new(FileOutputLog::new(data_dir.output(), options.config.output));
     let repositories = hands::repositories(&options.config, &data_dir).await?;
     let worker = hands::worker(Hands {
@@ -135,13 +129,13 @@ pub(crate) async fn serve(listener: TcpListener, app: App, stop: CancellationTok
 }
 
 impl Parts {
-    fn over(store: &SqliteStore) -> Self {
+    fn over(store: &SqliteStore, config: &Config) -> Self {
         let events: Arc<dyn EventStore> = Arc::new(store.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let snapshots = Snapshotting::new(Arc::new(store.clone()), SNAPSHOT_EVERY);
+        let snapshots = Snapshotting::new(Arc::new(store.clone()), config.snapshot_every);
         let writers = Writers::OnlyThis;
         let (log, time) = (Arc::clone(&events), Arc::clone(&clock));
-        let builds = Builds::with_snapshots(log, time, writers, CACHED_BUILDS, snapshots);
+        let builds = Builds::with_snapshots(log, time, writers, config.cached_builds, snapshots);
         Self {
             builds: Arc::new(builds),
             store: events,

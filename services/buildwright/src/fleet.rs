@@ -24,6 +24,3 @@ pub(crate) use driver::driver;
 pub(crate) use executor::{ExecutorOptions, executor};
 pub(crate) use projector::projector;
 pub(crate) use running::Running;
-
-/// How many builds are kept folded in memory.
-const CACHED_BUILDS: usize = 2_048;

@@ -35,6 +35,13 @@ pub(crate) fn git_environment() -> Vec<(OsString, OsString)> {
     WANTED.iter().filter_map(|&name| Some((name.into(), std::env::var_os(name)?))).collect()
 }
 
+/// What the artifact store needs to know of S3: region and credentials.
+pub(crate) fn s3_environment() -> Vec<(String, String)> {
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_")).collect()
+}
+
 /// Where data is kept unless somebody says otherwise: `$XDG_DATA_HOME/buildwright`, or under the home folder.
 pub(crate) fn default_data_dir() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

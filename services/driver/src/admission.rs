@@ -16,6 +16,9 @@ use std::{
     sync::Arc,
 };
 
+/// So many lanes are remembered whether they are empty or not.
+const REMEMBERED: usize = 64;
+
 /// One try of one piece of work.
 pub(crate) type Key = (BuildId, Work, Attempt);
 
@@ -264,7 +267,6 @@ impl Admission {
     /// What the executors have to offer.
     pub(crate) fn set_fleet(&mut self, fleet: Vec<Capacity>) {
         self.fleet = fleet;
-        self.lanes.retain(|_, state| !state.counts.is_zero());
         for (lane, state) in &mut self.lanes {
             state.window = window(self.window, &self.fleet, lane);
         }
@@ -293,7 +295,12 @@ impl Admission {
         let lane = Lane { pool: open.place.pool.clone(), requires };
         let lane = match self.lanes.get_key_value(&lane) {
             Some((known, _)) => Arc::clone(known),
-            None => Arc::new(lane),
+            None => {
+                if self.lanes.len() >= REMEMBERED {
+                    self.lanes.retain(|_, state| !state.counts.is_zero());
+                }
+                Arc::new(lane)
+            }
         };
         let state = self.lanes.entry(Arc::clone(&lane)).or_insert_with_key(|lane| LaneState {
             line: Line::default(),

@@ -34,13 +34,16 @@ impl Driver {
                     let over = term.over().clone();
                     self.serve(&over, recovered, stop).await;
                     drop(term);
+                    // It ended itself: there is nothing to drive any more.
+                    if !over.is_cancelled() {
+                        return;
+                    }
                     tracing::info!("not leading any more");
                     pause = Pause::FIRST;
                 }
                 Err(StoreError::Closed) => return,
                 Err(error) => tracing::error!(%error, "waiting to lead"),
             }
-            // A leader whose store is closed would lead again at once.
             pause.wait(stop).await;
             if stop.is_cancelled() {
                 return;

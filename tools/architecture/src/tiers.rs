@@ -21,6 +21,7 @@ const CRATES: &[(&str, Tier)] = &[
     ("buildwright-bus-nats", Tier::Bus),
     ("buildwright-problem", Tier::Problem),
     ("buildwright-vitals", Tier::Vitals),
+    ("buildwright-artifacts", Tier::Bus),
     ("buildwright-supervisor", Tier::Supervisor),
     ("buildwright-claude-cli", Tier::Outside),
     ("buildwright-workspace", Tier::Outside),

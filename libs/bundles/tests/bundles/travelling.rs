@@ -27,6 +27,19 @@ async fn a_commit_arrives_with_all_it_builds_on() {
 }
 
 #[tokio::test]
+async fn attempts_that_need_the_same_commit_at_once_fetch_it_once() {
+    let scene = Scene::new();
+    let (one, two) = (scene.machine("one").await, scene.machine("two").await);
+    let base = one.base().await;
+    let commit = one.commit(&base, "a", "1").await;
+    one.exchange.share(&one.project, &commit, Some(&base)).await.unwrap();
+    let fetch = || two.exchange.fetch(&two.project, &commit);
+    let (first, second, third) = tokio::join!(fetch(), fetch(), fetch());
+    first.and(second).and(third).unwrap();
+    assert_eq!(two.store.bundles_fetched(), 2);
+}
+
+#[tokio::test]
 async fn what_nobody_shared_is_not_to_be_had() {
     let scene = Scene::new();
     let machine = scene.machine("one").await;

@@ -1,9 +1,9 @@
 //! The stories that every bus passes. Driver and executors have connections of their own.
 
 use crate::scene::Scene;
-use buildwright_bus_nats::{NatsOptions, OutputBounds};
-use ports::{ArtifactStore, OutcomeBus, OutputLog, TaskQueue};
-use std::sync::Arc;
+use buildwright_bus_nats::{NatsOptions, NatsRoster, OutputBounds, RosterBounds};
+use ports::{ArtifactStore, OutcomeBus, OutputLog, Roster, TaskQueue};
+use std::{sync::Arc, time::Duration};
 use testkit::bus::{Stage, output::Bounds};
 
 async fn queue(queue_capacity: u32) -> Stage<Arc<dyn TaskQueue>> {
@@ -44,6 +44,13 @@ async fn artifacts() -> Stage<Arc<dyn ArtifactStore>> {
     }
 }
 
+async fn roster(silence: Duration) -> Stage<Arc<dyn Roster>> {
+    let scene = Scene::new();
+    let bounds = RosterBounds { expiry: silence, ..RosterBounds::default() };
+    let roster = async || Arc::new(NatsRoster::new(&scene.bus().await, bounds));
+    Stage { driver: roster().await, executors: [roster().await, roster().await], keep: Box::new(scene) }
+}
+
 mod queue_stories {
     testkit::queue_stories!(super::queue);
 }
@@ -58,4 +65,8 @@ mod output_stories {
 
 mod artifact_stories {
     testkit::artifact_stories!(super::artifacts);
+}
+
+mod roster_stories {
+    testkit::roster_stories!(super::roster);
 }

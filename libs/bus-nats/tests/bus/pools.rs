@@ -133,8 +133,12 @@ async fn a_build_is_forgotten_in_every_pool_and_lane_also_by_a_driver_that_offer
     let scene = Scene::new();
     let (driver, other) = (scene.queue().await, scene.queue().await);
     let orders = |of| {
-        [("default", vec![]), ("default", vec!["gpu"]), ("large", vec![]), ("large", vec!["arm64", "gpu"])]
-            .map(|(pool, labels)| order_for(pool, &labels, of, 1))
+        [
+            order_for("default", &[], of, 1),
+            order_for("default", &["gpu"], of, 2),
+            order_for("large", &[], of, 3),
+            order_for("large", &["arm64", "gpu"], of, 4),
+        ]
     };
     for order in orders(1).into_iter().chain(orders(2)) {
         driver.offer(order).await.expect("taken");
@@ -145,10 +149,10 @@ async fn a_build_is_forgotten_in_every_pool_and_lane_also_by_a_driver_that_offer
     other.forget(build(1));
     soon(held.revoked().cancelled()).await;
     for order in orders(1) {
-        assert!(!has(&driver, &order).await);
+        assert!(!has(&driver, &order).await, "{order:?}");
     }
     for order in orders(2) {
-        assert!(has(&driver, &order).await);
+        assert!(has(&driver, &order).await, "{order:?}");
     }
     held.settle().await;
 }

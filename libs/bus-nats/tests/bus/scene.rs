@@ -24,11 +24,17 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Leases of a second: what has to wait for one to run out does not wait long.
+    /// Leases of a second: what has to wait for one to run out does not wait long. Little room, so that stories
+    /// can be told on a disk that is almost full.
     pub(crate) fn new() -> Self {
         let server = Server::start();
         let folder = tempfile::tempdir().expect("a folder");
-        let options = NatsOptions { ack_wait: Duration::from_secs(1), ..NatsOptions::new(server.url()) };
+        let options = NatsOptions {
+            ack_wait: Duration::from_secs(1),
+            output_bytes: 64 << 20,
+            events_bytes: 64 << 20,
+            ..NatsOptions::new(server.url())
+        };
         let artifacts = Arc::new(FolderArtifacts::new(folder.path().to_owned()));
         Self { server, options, artifacts, _folder: folder }
     }

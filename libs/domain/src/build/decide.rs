@@ -12,7 +12,8 @@ use chrono::{DateTime, Utc};
 use plan::{Plan, TaskNumber};
 
 /// So often may attempts at one piece of work be lost with their executor before it fails: far above what
-/// restarts of executors explain, low enough that work which kills its executor comes to an end.
+/// restarts of executors explain, low enough that work which kills its executor comes to an end. Attempts that
+/// nobody had started count too: whoever took one may have died before saying so.
 pub(super) const MOST_LOSSES: u32 = 50;
 
 impl Build {

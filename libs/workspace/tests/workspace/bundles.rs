@@ -162,3 +162,22 @@ async fn fifty_attempts_at_once_on_one_project_all_arrive() {
     f.inspect(&["fsck", "--strict"]);
     assert!(!f.path("workspaces/bld_1").exists());
 }
+
+/// As a fetch does: others could not start from what one of us fetched, otherwise.
+#[tokio::test]
+async fn a_harmless_fault_in_an_old_history_travels() {
+    let f = Fixture::new().await;
+    let forge = f.path("forge");
+    fs::create_dir(&forge).unwrap();
+    git(&forge, &["init", "-q"]);
+    let tree = git(&forge, &["hash-object", "-w", "-t", "tree", "/dev/null"]);
+    let person = "x <x@x> 1111111111 +051800";
+    write(&forge.join("commit"), format!("tree {tree}\nauthor {person}\ncommitter {person}\n\nold\n"));
+    let commit = git(&forge, &["hash-object", "-w", "-t", "commit", "--literally", "commit"]);
+    git(&forge, &["update-ref", "refs/heads/old", &commit]);
+    let bundle = f.path("old.bundle");
+    git(&forge, &["bundle", "create", "-q", bundle.to_str().unwrap(), "old"]);
+    let commit: Commit = commit.parse().unwrap();
+    f.project.import(&bundle, &commit, &task_ref("old"), 1 << 20).await.unwrap();
+    assert!(f.project.has(&commit).await.unwrap());
+}

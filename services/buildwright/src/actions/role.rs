@@ -39,7 +39,7 @@ pub(crate) async fn executor(global: &Global, args: ExecutorRoleArgs) -> anyhow:
     let settings = Settings {
         slots: args.executor.slots.into(),
         grace: Duration::from_secs(args.grace_seconds.into()),
-        ..Settings::default()
+        ..bus.config.executor.clone()
     };
     let options = ExecutorOptions { choice: hired.choice, labels: args.labels, settings, bus };
     let signals = Signals::default();
@@ -55,19 +55,20 @@ fn bus_options(global: &Global, args: BusArgs) -> anyhow::Result<BusOptions> {
     if ![1, 3, 5].contains(&args.nats_replicas) {
         return Err(Usage("--nats-replicas: must be 1, 3 or 5".to_owned()).into());
     }
+    let config = Config::read(args.config.as_deref())?;
     let nats = NatsOptions {
         urls: args.nats_url,
         credentials: args.nats_credentials,
         ack_wait: Duration::from_secs(args.ack_wait_seconds.into()),
         replicas: usize::from(args.nats_replicas),
-        ..NatsOptions::new("")
+        ..config.nats.clone()
     };
     Ok(BusOptions {
         nats,
         artifacts: args.artifacts,
         data_dir: global.data_dir(),
         health: args.health,
-        config: Config::read(args.config.as_deref())?,
+        config,
     })
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct BusArgs {
         value_parser = clap::value_parser!(u16).range(1..)
     )]
     pub(crate) ack_wait_seconds: u16,
-    /// Where results travel: `nats:`, or `file:///folder` that all share
+    /// Where results travel: `nats:`, `s3://bucket/prefix?endpoint=URL&region=NAME`, or `file:///folder` that all share
     #[arg(
         long,
         value_name = "URL",

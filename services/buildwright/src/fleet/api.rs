@@ -2,14 +2,14 @@
 
 use super::{
     FleetOptions, Running,
-    connections::{self, Database, exchange},
+    connections::{self, Database, exchange, output_bounds},
     health::{self, Health},
 };
 use crate::{adapters::UlidIds, data_dir::DataDir, embedded::serve, hands, services::Services};
 use ::api::App;
 use anyhow::Context as _;
 use bundles::GitResults;
-use bus_nats::{NatsOutputLog, NatsRoster, OutputBounds, RosterBounds};
+use bus_nats::{NatsOutputLog, NatsRoster};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ pub(crate) struct ApiOptions {
 pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
     let ApiOptions { listen, fleet } = options;
     let data_dir = DataDir::open(&fleet.bus.data_dir, DataDir::OF_API)?;
-    let database = Database::open(&fleet.database_url).await?;
+    let database = Database::open(&fleet).await?;
     let bus = connections::bus(&fleet.bus, "api").await?;
     let repositories = hands::repositories(&fleet.bus.config, &data_dir).await?;
     let listener = TcpListener::bind(listen)
@@ -35,16 +35,16 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
         .with_context(|| format!("cannot listen on {listen}; is another server there?"))?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
-    let artifacts = connections::artifacts(&fleet.bus, &bus);
+    let artifacts = connections::artifacts(&fleet.bus, &bus)?;
     let metrics = health::metrics("api");
     health::watch_events(&metrics, &database);
     let app = App {
         builds: Arc::clone(&database.builds),
         store: Arc::clone(&database.events),
         read_models: Arc::new(database.store.clone()),
-        output: Arc::new(NatsOutputLog::new(&bus, OutputBounds::default())),
+        output: Arc::new(NatsOutputLog::new(&bus, output_bounds(&fleet.bus.config))),
         results: Arc::new(GitResults::new(repositories, exchange(artifacts, &data_dir))),
-        roster: Arc::new(NatsRoster::new(&bus, RosterBounds::default())),
+        roster: Arc::new(NatsRoster::new(&bus, fleet.bus.config.roster)),
         clock: Arc::clone(&database.clock),
         ids: Arc::new(UlidIds::default()),
         settings: Arc::new(fleet.bus.config.api),

@@ -1,13 +1,13 @@
 //! The store and the bus. A process that starts while one of them is away waits for it, as one does that runs.
 
-use super::{ArtifactsUrl, CACHED_BUILDS};
-use crate::{adapters::SystemClock, config::Config, data_dir::DataDir, embedded::SNAPSHOT_EVERY};
+use super::ArtifactsUrl;
+use crate::{adapters::SystemClock, config::Config, data_dir::DataDir};
 use bundles::{Exchange, ExchangeLimits, Sharing};
-use bus_nats::{NatsBus, NatsOptions};
+use bus_nats::{NatsBus, NatsOptions, OutputBounds};
 use commands::{Builds, Snapshotting, Writers};
 use ports::{ArtifactStore, Clock, EventStore, StoreError};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
-use store_postgres::{PostgresOptions, PostgresStore};
+use store_postgres::PostgresStore;
 
 /// Between two tries to reach what is away.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -57,9 +57,10 @@ pub(super) struct Database {
 }
 
 impl Database {
-    pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
+    pub(super) async fn open(options: &FleetOptions) -> anyhow::Result<Self> {
+        let (url, config) = (options.database_url.as_str(), &options.bus.config);
         let store = loop {
-            match PostgresStore::open(url, PostgresOptions::default()).await {
+            match PostgresStore::open(url, config.postgres.clone()).await {
                 Ok(store) => break store,
                 Err(StoreError::Unavailable(error)) => {
                     tracing::warn!(%error, "the event store cannot be opened yet");
@@ -70,9 +71,9 @@ impl Database {
         };
         let events: Arc<dyn EventStore> = Arc::new(store.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let snapshots = Snapshotting::new(Arc::new(store.clone()), SNAPSHOT_EVERY);
+        let snapshots = Snapshotting::new(Arc::new(store.clone()), config.snapshot_every);
         let (log, time) = (Arc::clone(&events), Arc::clone(&clock));
-        let builds = Builds::with_snapshots(log, time, Writers::Several, CACHED_BUILDS, snapshots);
+        let builds = Builds::with_snapshots(log, time, Writers::Several, config.cached_builds, snapshots);
         Ok(Self { store, events, builds: Arc::new(builds), clock })
     }
 }
@@ -83,7 +84,13 @@ pub(super) fn exchange(artifacts: Arc<dyn ArtifactStore>, data_dir: &DataDir) ->
     Sharing::ThroughArtifacts(Arc::new(exchange))
 }
 
+/// How much output is kept of one piece of work. A line has to fit a message, too.
+pub(super) fn output_bounds(config: &Config) -> OutputBounds {
+    let (most, set) = (OutputBounds::default(), config.output);
+    OutputBounds { work_bytes: set.work_bytes, line_bytes: set.line_bytes.min(most.line_bytes), ..most }
+}
+
 /// The artifact store.
-pub(super) fn artifacts(options: &BusOptions, bus: &NatsBus) -> Arc<dyn ArtifactStore> {
+pub(super) fn artifacts(options: &BusOptions, bus: &NatsBus) -> anyhow::Result<Arc<dyn ArtifactStore>> {
     options.artifacts.open(bus)
 }

@@ -7,22 +7,23 @@ use super::{
 };
 use crate::{data_dir::DataDir, services::Services};
 use ::driver::{Driver, Executors, Gauges, Settings};
-use bus_nats::{NatsOutcomes, NatsQueue, NatsRoster, RosterBounds};
+use bus_nats::{NatsOutcomes, NatsQueue, NatsRoster};
 use std::sync::Arc;
-use store_postgres::{LeadershipOptions, PostgresLeadership, PostgresOptions};
+use store_postgres::{LeadershipOptions, PostgresLeadership};
 use tokio_util::sync::CancellationToken;
 use vitals::ReadyChecks;
 
 /// Starts one.
 pub(crate) async fn driver(options: FleetOptions) -> anyhow::Result<Running> {
     let data_dir = DataDir::open(&options.bus.data_dir, &[])?;
-    let database = Database::open(&options.database_url).await?;
+    let database = Database::open(&options).await?;
     let bus = connections::bus(&options.bus, "driver").await?;
-    let artifacts = connections::artifacts(&options.bus, &bus);
-    let postgres = PostgresOptions::default();
+    let artifacts = connections::artifacts(&options.bus, &bus)?;
+    let config = &options.bus.config;
     let election = LeadershipOptions::default();
-    let leadership = PostgresLeadership::new(&options.database_url, &postgres, election, "driver")?;
-    let roster = Arc::new(NatsRoster::new(&bus, RosterBounds::default()));
+    let leadership = PostgresLeadership::new(&options.database_url, &config.postgres, election, "driver")?;
+    let roster = Arc::new(NatsRoster::new(&bus, config.roster));
+    let grace = config.lost_after.unwrap_or(3 * options.bus.nats.ack_wait);
     let gauges = Gauges::default();
     let driver = Driver {
         builds: Arc::clone(&database.builds),
@@ -34,7 +35,7 @@ pub(crate) async fn driver(options: FleetOptions) -> anyhow::Result<Running> {
         leadership: Arc::new(leadership),
         roster: Some(roster.clone()),
         executors: Executors::Elsewhere,
-        settings: Settings { grace: 3 * options.bus.nats.ack_wait, ..Settings::default() },
+        settings: Settings { grace, ..config.driver.clone() },
         gauges: gauges.clone(),
     };
 

@@ -2,7 +2,7 @@
 
 use super::{
     BusOptions, Running,
-    connections::{self, exchange},
+    connections::{self, exchange, output_bounds},
     health::{self, Health},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     services::Services,
 };
 use ::executor::{Executor, Identity, OutcomeSpool, Reporting, Settings, Signals};
-use bus_nats::{NatsOutcomes, NatsOutputLog, NatsQueue, NatsRoster, OutputBounds, RosterBounds};
+use bus_nats::{NatsOutcomes, NatsOutputLog, NatsQueue, NatsRoster};
 use names::ExecutorLabel;
 use ports::{Clock, ExecutorName, Ids as _};
 use std::sync::Arc;
@@ -35,14 +35,14 @@ pub(crate) async fn executor(options: ExecutorOptions, signals: Signals) -> anyh
     let ExecutorOptions { choice, labels, settings, bus: options } = options;
     let data_dir = DataDir::open(&options.data_dir, DataDir::OF_EXECUTOR)?;
     let bus = connections::bus(&options, "executor").await?;
-    let artifacts = connections::artifacts(&options, &bus);
+    let artifacts = connections::artifacts(&options, &bus)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let worker = hands::worker(Hands {
         choice: &choice,
         config: &options.config,
         data_dir: &data_dir,
         artifacts: Arc::clone(&artifacts),
-        output: Arc::new(NatsOutputLog::new(&bus, OutputBounds::default())),
+        output: Arc::new(NatsOutputLog::new(&bus, output_bounds(&options.config))),
         clock: Arc::clone(&clock),
         repositories: hands::repositories(&options.config, &data_dir).await?,
         sharing: exchange(artifacts.clone(), &data_dir),
@@ -56,7 +56,7 @@ pub(crate) async fn executor(options: ExecutorOptions, signals: Signals) -> anyh
         settings,
         queue: Arc::new(NatsQueue::new(&bus, artifacts)),
         reporting: Reporting::Spooled(spool),
-        roster: Arc::new(NatsRoster::new(&bus, RosterBounds::default())),
+        roster: Arc::new(NatsRoster::new(&bus, options.config.roster)),
         worker,
         clock,
     };

@@ -16,7 +16,7 @@ use vitals::ReadyChecks;
 /// Starts one. Several may run: each event is folded once, and fed once.
 pub(crate) async fn projector(options: FleetOptions) -> anyhow::Result<Running> {
     let data_dir = DataDir::open(&options.bus.data_dir, &[])?;
-    let database = Database::open(&options.database_url).await?;
+    let database = Database::open(&options).await?;
     let bus = connections::bus(&options.bus, "projector").await?;
     let read_models: Arc<dyn ReadModels> = Arc::new(database.store.clone());
     let projector = Projector::new(Arc::clone(&database.events), read_models);

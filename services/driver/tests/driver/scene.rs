@@ -5,6 +5,7 @@ use crate::{
     bus::TroubledQueue,
     store::{Log, TroubledStore},
 };
+use async_trait::async_trait;
 use buildwright_driver::{Alone, Driver, Executors, Gauges, Settings};
 use bus_local::{LocalOutcomes, LocalQueue};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,8 +15,8 @@ use domain::{
     build::{Build, BuildEvent, Command},
 };
 use ports::{
-    Append, Clock, EventStore, Leadership, Lease, Metadata, NewEvent, Position, RecordedEvent, StreamId,
-    TaskQueue, Version,
+    Append, BusError, Clock, EventStore, ExecutorName, ExecutorStatus, Leadership, Lease, Metadata, NewEvent,
+    Position, RecordedEvent, Roster, StreamId, TaskQueue, Version,
 };
 use std::{
     sync::{Arc, Mutex},
@@ -51,12 +52,12 @@ impl Scene {
         let queue = LocalQueue::new(queue_capacity);
         let (shared, outcomes) = (Arc::new(queue.clone()), Arc::new(LocalOutcomes::new()));
         let (leadership, settings) = (Arc::new(Alone), Settings::default());
-        self.start(queue, shared, outcomes, leadership, executors, Writers::OnlyThis, settings)
+        self.start(queue, shared, outcomes, leadership, executors, Writers::OnlyThis, settings, None)
     }
 
     /// A replica in a fleet.
     pub(crate) fn replica(&self, fleet: &Fleet) -> Process {
-        let Fleet { local, queue, outcomes, leadership, settings } = fleet;
+        let Fleet { local, queue, outcomes, leadership, settings, crew } = fleet;
         let (queue, outcomes) = (Arc::clone(queue), Arc::clone(outcomes));
         let leadership = Arc::clone(leadership);
         let settings = settings.clone();
@@ -68,6 +69,7 @@ impl Scene {
             Executors::Elsewhere,
             Writers::Several,
             settings,
+            Some(Arc::clone(crew) as _),
         )
     }
 
@@ -81,6 +83,7 @@ impl Scene {
         executors: Executors,
         writers: Writers,
         settings: Settings,
+        roster: Option<Arc<dyn Roster>>,
     ) -> Process {
         let store = Arc::new(TroubledStore::new(self.store.clone()));
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
@@ -94,7 +97,7 @@ impl Scene {
             outcomes: Arc::clone(&outcomes) as _,
             clock,
             leadership,
-            roster: None,
+            roster,
             executors,
             settings,
             gauges: gauges.clone(),
@@ -160,6 +163,26 @@ pub(crate) struct Fleet {
     outcomes: Arc<LocalOutcomes>,
     leadership: Arc<dyn Leadership>,
     settings: Settings,
+    pub(crate) crew: Arc<Crew>,
+}
+
+/// Executors as they tell of themselves.
+#[derive(Default)]
+pub(crate) struct Crew(Mutex<Vec<ExecutorStatus>>);
+
+#[async_trait]
+impl Roster for Crew {
+    async fn announce(&self, status: &ExecutorStatus) {
+        self.0.lock().expect("a list").push(status.clone());
+    }
+
+    async fn leave(&self, name: &ExecutorName) {
+        self.0.lock().expect("a list").retain(|status| status.name != *name);
+    }
+
+    async fn executors(&self) -> Result<Vec<ExecutorStatus>, BusError> {
+        Ok(self.0.lock().expect("a list").clone())
+    }
 }
 
 impl Fleet {
@@ -167,7 +190,7 @@ impl Fleet {
         let local = LocalQueue::new(10_000);
         let queue = Arc::new(TroubledQueue::new(local.clone()));
         let outcomes = Arc::new(LocalOutcomes::new());
-        Self { local, queue, outcomes, leadership: Arc::new(leadership), settings }
+        Self { local, queue, outcomes, leadership: Arc::new(leadership), settings, crew: Arc::default() }
     }
 }
 

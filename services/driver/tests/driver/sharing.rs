@@ -2,6 +2,8 @@
 
 use crate::{builds::*, scene::*};
 use buildwright_driver::{Alone, Counts, Settings, Window};
+use ports::{BreakerState, ExecutorName, ExecutorState, ExecutorStatus, Roster};
+use std::time::Duration;
 
 fn narrow(window: usize) -> Settings {
     Settings { window: Window::Fixed(window), ..Settings::default() }
@@ -74,5 +76,37 @@ async fn what_a_bus_that_is_away_does_not_take_is_offered_when_it_is_back() {
     fleet.queue.away(false);
     let _executor = replica.executor(2);
     scene.wait_for_kind(build(1), "build_completed").await;
+    replica.end().await;
+}
+
+fn executor(slots: u32) -> ExecutorStatus {
+    ExecutorStatus {
+        name: ExecutorName("e1".into()),
+        version: "1".into(),
+        pool: Default::default(),
+        labels: Vec::new(),
+        slots,
+        running: Vec::new(),
+        state: ExecutorState::Working,
+        breaker: BreakerState::Closed,
+        started_at: noon(),
+        seen_at: noon(),
+    }
+}
+
+#[tokio::test]
+async fn the_more_executors_there_are_the_more_is_in_the_queue() {
+    let scene = Scene::new().await;
+    let settings = Settings {
+        window: Window::BySlots { least: 2, per_slot: 2 },
+        roster_interval: Duration::from_millis(20),
+        ..Settings::default()
+    };
+    let fleet = Fleet::new(Alone, settings);
+    let replica = scene.replica(&fleet);
+    replica.give(build(1), submit(independent(50))).await;
+    until(|| counts(&replica).admitted == 2).await;
+    fleet.crew.announce(&executor(10)).await;
+    until(|| replica.queue.waiting() == 20).await;
     replica.end().await;
 }

@@ -31,7 +31,8 @@ impl Workshop {
         let file = scratch.path().join("base");
         tokio::fs::write(&file, found.as_str()).await?;
         self.artifacts.put(&key, &file).await?;
-        let fixed = self.read_base(&key).await?.unwrap_or(found);
+        let lost = || Failure::new(FailureClass::Crashed, "what the build starts from could not be stored");
+        let fixed = self.read_base(&key).await?.ok_or_else(lost)?;
         self.sharing.fetch(&attempt.project, &fixed).await?;
         Ok(fixed)
     }

@@ -45,6 +45,10 @@ impl Stub {
         self.at_work.borrow().2
     }
 
+    pub(crate) async fn wait_until_begun(&self, count: usize) {
+        soon(self.at_work.subscribe().wait_for(|(.., begun)| *begun == count)).await.unwrap();
+    }
+
     pub(crate) async fn wait_until_at_work(&self, count: usize) {
         soon(self.at_work.subscribe().wait_for(|(now, ..)| *now == count)).await.unwrap();
     }

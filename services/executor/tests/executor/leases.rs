@@ -3,12 +3,17 @@
 use crate::{crew::*, orders::*};
 use async_trait::async_trait;
 use buildwright_executor::{Reporting, Settings, Signals};
-use domain::FailureClass;
-use ports::{BusError, Confirmation, OutcomeBus, OutcomeReport, Received, TaskQueue};
+use domain::{
+    BuildId, FailureClass,
+    build::{Attempt, Work},
+};
+use ports::{
+    BusError, Confirmation, Lease, Offered, OutcomeBus, OutcomeReport, Received, TaskQueue, WorkOrder,
+};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::{Duration, Instant},
 };
@@ -38,7 +43,7 @@ async fn a_merge_that_was_taken_before_is_lost_too() {
     fleet.offer(merge(1, Vec::new())).await;
     drop(fleet.queue.take().await.unwrap());
     let it = fleet.hire(Settings::default());
-    assert_eq!(fleet.heard().await, Heard::Lost(domain::build::Work::Merge));
+    assert_eq!(fleet.heard().await, Heard::Lost(Work::Merge));
     assert_eq!(it.worker.begun(), 0);
     it.stop().await;
 }
@@ -123,4 +128,95 @@ async fn an_outcome_that_is_too_large_for_the_bus_is_a_failure_that_says_so() {
     assert_eq!(fleet.heard().await, Heard::Failed(number(1).work, FailureClass::Internal));
     it.drain().await;
     assert_eq!(fleet.queue.waiting(), 0);
+}
+
+/// A queue whose leases run out when a story wants it.
+struct RunningOut {
+    inner: bus_local::LocalQueue,
+    out: Arc<AtomicBool>,
+}
+
+struct RunOut(Box<dyn Lease>, Arc<AtomicBool>);
+
+#[async_trait]
+impl Lease for RunOut {
+    fn order(&self) -> &WorkOrder {
+        self.0.order()
+    }
+
+    fn revoked(&self) -> tokio_util::sync::CancellationToken {
+        self.0.revoked()
+    }
+
+    fn is_lost(&self) -> bool {
+        self.1.load(SeqCst)
+    }
+
+    fn was_taken_before(&self) -> bool {
+        self.0.was_taken_before()
+    }
+
+    async fn settle(self: Box<Self>) {
+        self.0.settle().await;
+    }
+}
+
+#[async_trait]
+impl TaskQueue for RunningOut {
+    async fn offer(&self, order: WorkOrder) -> Result<Offered, BusError> {
+        self.inner.offer(order).await
+    }
+
+    async fn take(&self) -> Result<Box<dyn Lease>, BusError> {
+        Ok(Box::new(RunOut(self.inner.take().await?, Arc::clone(&self.out))))
+    }
+
+    async fn has(&self, order: &WorkOrder) -> Result<bool, BusError> {
+        self.inner.has(order).await
+    }
+
+    fn forget(&self, build: BuildId) {
+        self.inner.forget(build);
+    }
+
+    fn revoke(&self, build: BuildId, work: Work, attempt: Attempt) {
+        self.inner.revoke(build, work, attempt);
+    }
+}
+
+/// An executor on such a queue, with the switch that makes its leases run out.
+fn hire_on_leases_that_run_out(fleet: &Fleet) -> (Hired, Arc<AtomicBool>) {
+    let out = Arc::new(AtomicBool::new(false));
+    let (worker, signals) = (Stub::new(), Signals::default());
+    let direct = Reporting::Direct(Arc::new(fleet.outcomes.clone()));
+    let mut executor = fleet.executor(&worker, Settings::default(), direct);
+    executor.queue = Arc::new(RunningOut { inner: fleet.queue.clone(), out: Arc::clone(&out) });
+    let running = tokio::spawn(executor.run(signals.clone()));
+    (Hired { worker, signals, running }, out)
+}
+
+#[tokio::test]
+async fn what_ends_after_its_lease_ran_out_is_not_reported() {
+    let fleet = Fleet::new();
+    let (it, out) = hire_on_leases_that_run_out(&fleet);
+    fleet.offer(number(1)).await;
+    assert_eq!(fleet.heard().await, Heard::Started(number(1).work));
+    it.worker.wait_until_at_work(1).await;
+    out.store(true, SeqCst);
+    it.worker.let_go.add_permits(1);
+    // As far as the bus knows it is dead: whoever holds the order now says so.
+    assert_eq!(fleet.heard().await, Heard::Lost(number(1).work));
+    it.stop().await;
+}
+
+#[tokio::test]
+async fn an_attempt_whose_lease_ran_out_before_its_start_was_reported_is_not_begun() {
+    let fleet = Fleet::new();
+    let (it, out) = hire_on_leases_that_run_out(&fleet);
+    out.store(true, SeqCst);
+    fleet.offer(number(1)).await;
+    assert_eq!(fleet.heard().await, Heard::Started(number(1).work));
+    assert_eq!(fleet.heard().await, Heard::Lost(number(1).work));
+    assert_eq!(it.worker.begun(), 0);
+    it.stop().await;
 }

@@ -14,6 +14,7 @@ mod orders;
 mod scene;
 
 mod ending;
+mod fleet;
 mod leases;
 mod merging;
 mod output;

@@ -9,12 +9,12 @@ use buildwright_executor::{
     Output, Shell, Worker, Workshop,
     agent::{Agent, Job, Report, ScriptedAgent},
 };
-use bundles::Sharing;
+use bundles::{Exchange, ExchangeLimits, Sharing};
 use bus_local::{FileOutputLog, FolderArtifacts, OutputBounds};
 use chrono::{DateTime, Utc};
 use domain::build::{Outcome, TaskResult};
 use names::{Commit, RefName};
-use ports::{ArtifactKey, Clock, OutputLine, OutputLog, WorkOrder};
+use ports::{ArtifactKey, ArtifactStore, Clock, OutputLine, OutputLog, WorkOrder};
 use scripted_model::{Engine, Script};
 use std::{
     ffi::OsString,
@@ -51,6 +51,28 @@ impl Scene {
 
     /// A workshop over what another one left.
     pub(crate) async fn over(folder: TempDir, agent: Arc<dyn Agent>) -> Self {
+        let artifacts = folder.path().join("artifacts");
+        let artifacts = Arc::new(TroubledArtifacts::new(FolderArtifacts::new(artifacts)));
+        Self::made(folder, agent, artifacts, |_, _| Sharing::OneDisk).await
+    }
+
+    /// One of several workshops, each with a disk of its own, that share the folder `artifacts`.
+    pub(crate) async fn sharing(artifacts: &Path) -> Self {
+        let artifacts = Arc::new(TroubledArtifacts::new(FolderArtifacts::new(artifacts.to_owned())));
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::made(folder, Self::sound_agent(), artifacts, |artifacts, scratch| {
+            let exchange = Exchange::new(artifacts, scratch, ExchangeLimits::default());
+            Sharing::ThroughArtifacts(Arc::new(exchange))
+        })
+        .await
+    }
+
+    async fn made(
+        folder: TempDir,
+        agent: Arc<dyn Agent>,
+        artifacts: Arc<TroubledArtifacts>,
+        sharing: impl FnOnce(Arc<dyn ArtifactStore>, PathBuf) -> Sharing,
+    ) -> Self {
         let path = |name: &str| folder.path().join(name);
         fs::create_dir_all(path("scratch")).expect("a folder");
         let git = Git::find("git", search_path()).await.expect("git 2.38 or newer");
@@ -58,11 +80,10 @@ impl Scene {
         let repositories = Repositories::new(git, path("repositories"), rules).await.expect("repositories");
         let workspaces =
             Workspaces::new(path("workspaces"), HarvestLimits::default()).await.expect("workspaces");
-        let artifacts = Arc::new(TroubledArtifacts::new(FolderArtifacts::new(path("artifacts"))));
         let output = FileOutputLog::new(path("output"), OutputBounds::default());
         let workshop = Arc::new(Workshop {
             repositories: Arc::new(repositories),
-            sharing: Sharing::OneDisk,
+            sharing: sharing(Arc::clone(&artifacts) as _, path("scratch")),
             workspaces,
             artifacts: Arc::clone(&artifacts) as _,
             output: Arc::new(output.clone()),
