@@ -88,7 +88,8 @@ impl Build {
             }
             if events.has_ended() || begun.elapsed() > limit {
                 let last: Vec<&Value> = events.0.iter().rev().take(8).collect();
-                panic!("no {what} after {:?}: {:?}\n{last:#?}", begun.elapsed(), events.kinds());
+                let wrong = events.wrong();
+                panic!("no {what} after {:?}: {:?}\n{last:#?}\n{wrong:#?}", begun.elapsed(), events.kinds());
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -117,10 +118,8 @@ impl Build {
     pub async fn completed(&self, api: &Api, limit: Duration) -> Value {
         let build = self.ended(api, limit).await;
         if build["status"] != "completed" {
-            let wrong = ["task_failed", "task_timeout", "attempt_lost", "merge_failed", "planning_failed"];
-            let mut events = self.events(api).await.0;
-            events.retain(|event| wrong.iter().any(|kind| event["type"] == *kind));
-            panic!("{build:#}\n{:#}\n{:#}", Value::from(self.tasks(api).await), Value::from(events));
+            let (tasks, events) = (Value::from(self.tasks(api).await), self.events(api).await);
+            panic!("{build:#}\n{tasks:#}\n{:#?}", events.wrong());
         }
         build
     }

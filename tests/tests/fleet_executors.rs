@@ -42,10 +42,12 @@ fn let_go(server: &Server, attempt: usize) {
     fs::write(server.beside(&format!("go-{attempt}")), "").unwrap();
 }
 
-/// Submits a build of the task, and returns it with the number of the executor that is at it.
-async fn begun(server: &Server, task: Task) -> (Build, usize) {
+/// Submits a build of such a task, and returns it with the number of the executor that is at it.
+async fn begun(server: &Server, marks: &Marks) -> (Build, usize) {
+    let task = waiting(server, marks);
     let build = server.submit(&json!({ "prompt": "p", "plan": Plan::of([task]).json() })).await;
     let executor = executor_at(server, &build, 1).await;
+    until(LIMIT, "its mark", || async { marks.counts().contains_key("task-0-1").then_some(()) }).await;
     (build, executor)
 }
 
@@ -81,7 +83,7 @@ async fn assert_done_by_the_second_attempt(server: &Server, build: &Build, marks
 async fn the_task_of_an_executor_that_died_runs_again_elsewhere() {
     let mut server = Server::start(two()).await;
     let marks = Marks::in_folder(&server.beside("marks"));
-    let (build, first) = begun(&server, waiting(&server, &marks)).await;
+    let (build, first) = begun(&server, &marks).await;
 
     // When the executor dies with it
     server.role(Role::Executor, first).kill9();
@@ -107,7 +109,7 @@ async fn an_outcome_that_is_told_too_late_and_from_the_spool_changes_nothing() {
     )
     .await;
     let marks = Marks::in_folder(&server.beside("marks"));
-    let (build, first) = begun(&server, waiting(&server, &marks)).await;
+    let (build, first) = begun(&server, &marks).await;
     server.wire(first).hold();
     let_go(&server, 1);
     let second = executor_at(&server, &build, 2).await;
@@ -141,7 +143,7 @@ fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
 async fn an_executor_that_stood_still_past_its_lease_is_fenced() {
     let mut server = Server::start(two()).await;
     let marks = Marks::in_folder(&server.beside("marks"));
-    let (build, first) = begun(&server, waiting(&server, &marks)).await;
+    let (build, first) = begun(&server, &marks).await;
 
     // When it stands still until another has begun, while its own task ends
     server.role(Role::Executor, first).pause();
@@ -173,7 +175,7 @@ async fn an_executor_that_is_told_to_stop_ends_what_it_is_at() {
     let marks = Marks::in_folder(&server.beside("marks"));
     // The one with the grace has it when the other has work, too.
     let other = hold(&server, "other").await;
-    let (build, at) = begun(&server, waiting(&server, &marks)).await;
+    let (build, at) = begun(&server, &marks).await;
     let graceful = if at == 1 { build.clone() } else { other.clone() };
 
     // When it is told to stop
@@ -220,7 +222,7 @@ async fn what_an_executor_cannot_end_before_it_must_stop_is_handed_back() {
     let launch = Launch::fleet(Hands::Scripted).lease_seconds(60).executor(impatient()).executor(impatient());
     let mut server = Server::start(launch).await;
     let marks = Marks::in_folder(&server.beside("marks"));
-    let (build, first) = begun(&server, waiting(&server, &marks)).await;
+    let (build, first) = begun(&server, &marks).await;
 
     // When the one that is at it is told to stop
     let status = server.role(Role::Executor, first).stop(Signal::SIGTERM);
