@@ -80,13 +80,13 @@ async fn builds_of_one_project_at_the_same_time_all_reach_its_branch() {
     for build in &builds {
         build.completed(&server, LIMIT).await;
     }
-    let tree = builds[0].tree(&server).await;
-    assert_eq!(tree.lines().count(), 8, "{tree}");
-    git(&builds[0].repository(&server).await, &["fsck", "--strict", "--no-dangling"]);
     // Who builds next starts from all of it.
-    let plan = Plan::of([Task::command("all", "test $(ls *.txt | wc -l) -eq 8")]);
+    let plan = Plan::of([Task::command("all", "ls; test $(ls *.txt | wc -l) -eq 8")]);
     let next = server.submit(&json!({ "prompt": "p", "project": "shared", "plan": plan.json() })).await;
     next.completed(&server, LIMIT).await;
+    let tree = next.tree(&server).await;
+    assert_eq!(tree.lines().count(), 8, "{tree}");
+    git(&next.repository(&server).await, &["fsck", "--strict", "--no-dangling"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
