@@ -1,9 +1,9 @@
 //! A build, followed from outside.
 
-use crate::{Events, Server, git};
+use crate::{Api, Events, Server, git};
 use serde_json::{Value, json};
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -20,7 +20,7 @@ pub struct Build {
     pub project: String,
 }
 
-impl Server {
+impl Api {
     /// Submits a build.
     ///
     /// # Panics
@@ -55,18 +55,18 @@ impl Server {
 
 impl Build {
     /// Something of it.
-    pub async fn get(&self, server: &Server, what: &str) -> Value {
-        server.get(&format!("/v1/builds/{}{what}", self.id)).await.ok()
+    pub async fn get(&self, api: &Api, what: &str) -> Value {
+        api.get(&format!("/v1/builds/{}{what}", self.id)).await.ok()
     }
 
     /// Its tasks.
-    pub async fn tasks(&self, server: &Server) -> Vec<Value> {
-        self.get(server, "/tasks").await["tasks"].as_array().expect("tasks").clone()
+    pub async fn tasks(&self, api: &Api) -> Vec<Value> {
+        self.get(api, "/tasks").await["tasks"].as_array().expect("tasks").clone()
     }
 
     /// What happened to it.
-    pub async fn events(&self, server: &Server) -> Events {
-        server.events_at(&format!("/v1/builds/{}/events", self.id)).await
+    pub async fn events(&self, api: &Api) -> Events {
+        api.events_at(&format!("/v1/builds/{}/events", self.id)).await
     }
 
     /// Waits until its events fulfil a condition.
@@ -75,20 +75,21 @@ impl Build {
     /// When they have not by then, or no longer can.
     pub async fn wait_for(
         &self,
-        server: &Server,
+        api: &Api,
         limit: Duration,
         what: &str,
         condition: impl Fn(&Events) -> bool,
     ) -> Events {
         let begun = Instant::now();
         loop {
-            let events = self.events(server).await;
+            let events = self.events(api).await;
             if condition(&events) {
                 return events;
             }
             if events.has_ended() || begun.elapsed() > limit {
                 let last: Vec<&Value> = events.0.iter().rev().take(8).collect();
-                panic!("no {what} after {:?}: {:?}\n{last:#?}", begun.elapsed(), events.kinds());
+                let wrong = events.wrong();
+                panic!("no {what} after {:?}: {:?}\n{last:#?}\n{wrong:#?}", begun.elapsed(), events.kinds());
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -98,14 +99,14 @@ impl Build {
     ///
     /// # Panics
     /// When it has none in time.
-    pub async fn ended(&self, server: &Server, limit: Duration) -> Value {
+    pub async fn ended(&self, api: &Api, limit: Duration) -> Value {
         let begun = Instant::now();
         loop {
-            let build = self.get(server, "?wait=5s").await;
+            let build = self.get(api, "?wait=5s").await;
             if !build["endedAt"].is_null() {
                 return build;
             }
-            let tasks = self.tasks(server).await;
+            let tasks = self.tasks(api).await;
             assert!(begun.elapsed() < limit, "no end within {limit:?}: {build:#} {:#}", Value::from(tasks));
         }
     }
@@ -114,10 +115,11 @@ impl Build {
     ///
     /// # Panics
     /// When it is none.
-    pub async fn completed(&self, server: &Server, limit: Duration) -> Value {
-        let build = self.ended(server, limit).await;
+    pub async fn completed(&self, api: &Api, limit: Duration) -> Value {
+        let build = self.ended(api, limit).await;
         if build["status"] != "completed" {
-            panic!("{build:#}\n{:#}", Value::from(self.tasks(server).await));
+            let (tasks, events) = (Value::from(self.tasks(api).await), self.events(api).await);
+            panic!("{build:#}\n{tasks:#}\n{:#?}", events.wrong());
         }
         build
     }
@@ -126,22 +128,66 @@ impl Build {
     ///
     /// # Panics
     /// When it is none.
-    pub async fn failed(&self, server: &Server, limit: Duration) -> (String, String) {
-        let build = self.ended(server, limit).await;
+    pub async fn failed(&self, api: &Api, limit: Duration) -> (String, String) {
+        let build = self.ended(api, limit).await;
         assert_eq!(build["status"], "failed", "{build:#}");
         let text = |field: &str| build["failure"][field].as_str().expect("a text").to_owned();
         (text("class"), text("message"))
     }
 
-    /// The project's bare repository.
+    /// A file of its result, as the archive holds it.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn file(&self, api: &Api, path: &str) -> String {
+        let archive = api.get(&format!("/v1/builds/{}/archive.tar.gz", self.id)).await;
+        assert_eq!(archive.status, 200, "{}", archive.text());
+        let folder = tempfile::tempdir().expect("a folder");
+        let packed = folder.path().join("archive.tar.gz");
+        std::fs::write(&packed, &archive.body).expect("written");
+        let mut tar = std::process::Command::new("tar");
+        let output = tar.args(["xzOf"]).arg(&packed).arg(format!("{}/{path}", self.project)).output();
+        let output = output.expect("tar starts");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// The project's bare repository, with all its results on `main`. In a fleet commits travel as bundles and no disk
+    /// has such a repository: this one is made of what the first executor has.
+    pub async fn repository(&self, server: &Server) -> PathBuf {
+        let kept = self.kept(server);
+        if !server.is_fleet() {
+            return kept;
+        }
+        let made = server.beside("repositories").join(format!("{}.git", self.project));
+        if !made.exists() {
+            git(Path::new("/"), &["init", "-q", "--bare", "-b", "main", &made.display().to_string()]);
+        }
+        git(&made, &["fetch", "-q", &kept.display().to_string(), "+refs/*:refs/*"]);
+        // Of the builds of a project, the one that was merged last has what all the others have.
+        let completed = format!("/v1/builds?project={}&status=completed&limit=100", self.project);
+        let mut most = 0;
+        for build in server.get(&completed).await.ok()["builds"].as_array().expect("builds") {
+            let build =
+                server.get(&format!("/v1/builds/{}", build["id"].as_str().expect("an id"))).await.ok();
+            let commit = build["result"]["commit"].as_str().expect("a commit");
+            let commits = git(&made, &["rev-list", "--count", commit]).trim().parse().expect("a number");
+            if commits > most {
+                git(&made, &["update-ref", "refs/heads/main", commit]);
+                most = commits;
+            }
+        }
+        made
+    }
+
+    /// What the product itself keeps of the project: in a fleet, the first executor.
     #[must_use]
-    pub fn repository(&self, server: &Server) -> PathBuf {
-        server.data_dir().join("repositories").join(format!("{}.git", self.project))
+    pub fn kept(&self, server: &Server) -> PathBuf {
+        server.work_dir().join("repositories").join(format!("{}.git", self.project))
     }
 
     /// The tree that it published, as git names and content hashes it.
-    #[must_use]
-    pub fn tree(&self, server: &Server) -> String {
-        git(&self.repository(server), &["ls-tree", "-r", "main"])
+    pub async fn tree(&self, server: &Server) -> String {
+        git(&self.repository(server).await, &["ls-tree", "-r", "main"])
     }
 }

@@ -28,6 +28,14 @@ impl Chance {
         Duration::from_micros(self.next() % most)
     }
 
+    /// One of these.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn one_of<T: Copy>(&mut self, these: &[T]) -> T {
+        these[usize::try_from(self.next() % these.len() as u64).expect("an index")]
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -26,6 +26,13 @@ impl Events {
         self.0.iter().map(|event| event["type"].as_str().expect("a type")).collect()
     }
 
+    /// Those that tell of something that went wrong.
+    #[must_use]
+    pub fn wrong(&self) -> Vec<&Value> {
+        let kinds = ["task_failed", "task_timeout", "attempt_lost", "merge_failed", "planning_failed"];
+        kinds.iter().flat_map(|kind| self.of(kind)).collect()
+    }
+
     /// Whether the build is over.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -52,7 +59,7 @@ impl Events {
             match event["type"].as_str().unwrap_or_default() {
                 "task_started" => drop(at_work.insert(task)),
                 "task_completed" | "task_failed" | "task_timeout" => drop(at_work.remove(&task)),
-                "attempt_lost" => at_work.clear(),
+                "attempt_lost" => drop(at_work.remove(&event["data"]["work"]["task"].as_u64())),
                 _ => {}
             }
             most = most.max(at_work.len());

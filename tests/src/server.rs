@@ -1,32 +1,61 @@
-//! `buildwright up`, and what may not be left of it.
+//! The product as it runs, and what may not be left of it.
 
-use crate::{Answer, Launch, Process, Sse, mentioning, processes, until};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use serde_json::Value;
+use crate::{Api, Instance, Launch, Process, launch::Stack, mentioning, outside::Outside, processes, until};
+use nix::sys::signal::Signal;
 use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Child, ExitStatus},
+    collections::BTreeMap,
+    ops::Deref,
+    path::PathBuf,
+    process::ExitStatus,
     thread,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use testkit::nats::Proxy;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
-const STOPS_WITHIN: Duration = Duration::from_secs(15);
 /// So long may what a process started outlive it.
 pub(crate) const CLEARED_WITHIN: Duration = Duration::from_secs(2);
 
-/// A server with a data directory of its own.
+/// Buildwright in a directory of its own: one process, or a fleet of them. It is spoken to by its API.
+#[derive(Debug)]
 pub struct Server {
+    instances: Vec<Instance>,
+    wires: BTreeMap<usize, Proxy>,
+    outside: Option<Outside>,
     home: TempDir,
-    launch: Launch,
-    child: Child,
-    address: String,
-    http: reqwest::Client,
+}
+
+/// What a process is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Serves the API.
+    Api,
+    /// Turns events into orders and reports into events.
+    Driver,
+    /// Keeps the read models.
+    Projector,
+    /// Does the work.
+    Executor,
+}
+
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Driver => "driver",
+            Self::Projector => "projector",
+            Self::Executor => "executor",
+        }
+    }
+}
+
+impl Deref for Server {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        self.instances[0].api()
+    }
 }
 
 impl Server {
@@ -36,40 +65,41 @@ impl Server {
         Self::start_in(home, launch).await
     }
 
-    /// Starts one in a directory; its data is kept in `data` there.
+    /// Starts one in a directory; its data is kept there.
     pub async fn start_in(home: TempDir, launch: Launch) -> Self {
-        // Only who talks TLS needs one, but the client asks for it when it is made.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let child = launch.spawn(&home.path().join("data"), &home.path().join("log"));
-        let mut server = Self { home, launch, child, address: String::new(), http };
-        server.wait_until_it_answers().await;
+        let mut server = match &launch.stack {
+            Stack::Embedded => Self {
+                instances: vec![launch.process(home.path())],
+                wires: BTreeMap::new(),
+                outside: None,
+                home,
+            },
+            Stack::Fleet(fleet) => {
+                let postgres = fleet.postgres;
+                let outside = tokio::task::spawn_blocking(move || Outside::new(postgres));
+                let outside = outside.await.expect("PostgreSQL and NATS");
+                let (instances, wires) = launch.processes(fleet, home.path(), &outside).await;
+                Self { instances, wires, outside: Some(outside), home }
+            }
+        };
+        server.restart().await;
         server
     }
 
-    async fn wait_until_it_answers(&mut self) {
-        let (announced, pid) = (self.data_dir().join("server.json"), self.child.id());
-        let mut child_ended = None;
-        let (address, _) = until(STARTS_WITHIN, "the server announces itself", || {
-            child_ended = child_ended.or_else(|| self.child.try_wait().expect("a child"));
-            let announced = fs::read(&announced).ok();
-            let said: Option<Value> = announced.and_then(|text| serde_json::from_slice(&text).ok());
-            let address = said.filter(|said| said["pid"] == pid).map(|said| said["address"].clone());
-            async move { address }
-        })
-        .await;
-        assert!(child_ended.is_none(), "it ended: {child_ended:?}\n{}", self.log());
-        address.as_str().expect("an address").clone_into(&mut self.address);
+    /// Starts whatever of it does not live.
+    pub async fn restart(&mut self) {
+        let mut dead: Vec<_> = self.instances.iter_mut().filter(|one| one.pid().is_none()).collect();
+        dead.iter_mut().for_each(|instance| instance.spawn());
+        for instance in dead {
+            instance.wait_until_ready().await;
+        }
         assert_eq!(self.get("/healthz").await.status, 200);
-        // It looks for programs before it greets: no process that it starts after that has to do with its start.
-        let greeting = format!("http://{}", self.address);
-        until(STARTS_WITHIN, "the greeting", || async { self.log().contains(&greeting).then_some(()) }).await;
-    }
-
-    /// Where its data is.
-    #[must_use]
-    pub fn data_dir(&self) -> PathBuf {
-        self.home.path().join("data")
+        if !self.is_fleet() {
+            // It looks for programs before it greets: no process that it starts after that has to do with its start.
+            let greeting = format!("http://{}", self.address());
+            until(STARTS_WITHIN, "the greeting", || async { self.log().contains(&greeting).then_some(()) })
+                .await;
+        }
     }
 
     /// A place beside the data, for the files of a test.
@@ -78,100 +108,146 @@ impl Server {
         self.home.path().join(name)
     }
 
-    /// Where it listens.
+    /// Where the data of who serves the API is.
     #[must_use]
-    pub fn address(&self) -> &str {
-        &self.address
+    pub fn data_dir(&self) -> PathBuf {
+        self.instances[0].data_dir().to_owned()
+    }
+
+    /// Where the data of who does the work is: of the first executor.
+    #[must_use]
+    pub fn work_dir(&self) -> PathBuf {
+        let executor = self.instances.iter().find(|instance| instance.name() == "executor-1");
+        executor.unwrap_or(&self.instances[0]).data_dir().to_owned()
+    }
+
+    /// Whether it is a fleet.
+    #[must_use]
+    pub fn is_fleet(&self) -> bool {
+        self.outside.is_some()
+    }
+
+    /// All of its processes.
+    #[must_use]
+    pub fn instances(&self) -> &[Instance] {
+        &self.instances
+    }
+
+    /// A process of a fleet, from 1 on.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn instance(&self, role: Role, number: usize) -> &Instance {
+        let name = format!("{}-{number}", role.word());
+        let found = self.instances.iter().find(|instance| instance.name() == name);
+        found.unwrap_or_else(|| panic!("there is no {name}"))
+    }
+
+    /// The same, to end it or to start it.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn role(&mut self, role: Role, number: usize) -> &mut Instance {
+        let name = format!("{}-{number}", role.word());
+        let found = self.instances.iter_mut().find(|instance| instance.name() == name);
+        found.unwrap_or_else(|| panic!("there is no {name}"))
+    }
+
+    /// Another process that serves the API, from 1 on.
+    #[must_use]
+    pub fn door(&self, number: usize) -> Api {
+        self.instance(Role::Api, number).api().clone()
+    }
+
+    /// The numbers of the executors that are at an attempt at a task.
+    #[must_use]
+    pub fn executors_at(&self, build: &str, task: usize, attempt: usize) -> Vec<usize> {
+        let executors = self.instances.iter().filter_map(|instance| {
+            Some((instance.name().strip_prefix("executor-")?.parse().ok()?, instance))
+        });
+        executors.filter(|(_, one)| one.is_at(build, task, attempt)).map(|(number, _)| number).collect()
+    }
+
+    /// The wire of an executor to NATS, from 1 on.
+    ///
+    /// # Panics
+    /// When it hangs on none.
+    #[must_use]
+    pub fn wire(&self, executor: usize) -> &Proxy {
+        self.wires.get(&(executor - 1)).expect("ExecutorLaunch::behind_a_wire")
+    }
+
+    /// The PostgreSQL server of a fleet that may break it.
+    #[must_use]
+    pub fn postgres(&self) -> &testkit::postgres::Server {
+        self.outside.as_ref().expect("a fleet").postgres()
+    }
+
+    /// The nats-server of a fleet.
+    pub fn nats(&mut self) -> &mut testkit::nats::Server {
+        &mut self.outside.as_mut().expect("a fleet").nats
+    }
+
+    /// The database of a fleet.
+    #[must_use]
+    pub fn database_url(&self) -> &str {
+        &self.outside.as_ref().expect("a fleet").database_url
     }
 
     /// Everything it has said.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
-    }
-
-    /// An URL of it.
-    #[must_use]
-    pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    /// A request that a test makes itself.
-    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, self.url(path))
-    }
-
-    /// GET
-    pub async fn get(&self, path: &str) -> Answer {
-        self.send(self.http.get(self.url(path))).await
-    }
-
-    /// POST
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.http.post(self.url(path)).json(body)).await
-    }
-
-    /// Sends a request.
-    ///
-    /// # Panics
-    /// When there is no answer.
-    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        match request.send().await {
-            Ok(response) => Answer::read(response).await,
-            Err(error) => panic!("no answer: {error:?}\n{}", self.log()),
+        match &self.instances[..] {
+            [one] => one.log(),
+            many => many.iter().map(|one| format!("---- {}\n{}", one.name(), one.log())).collect(),
         }
     }
 
-    /// Follows a stream of server-sent events after one of them.
-    ///
-    /// # Panics
-    /// When it is refused.
-    pub async fn follow(&self, path: &str, last_event_id: Option<&str>) -> Sse {
-        let mut request = self.http.get(self.url(path)).header("accept", "text/event-stream");
-        if let Some(id) = last_event_id {
-            request = request.header("last-event-id", id);
-        }
-        let response = request.send().await.expect("an answer");
-        assert_eq!(response.status().as_u16(), 200);
-        Sse::of(response)
-    }
-
-    /// Its process id.
+    /// The ids of its processes that live.
     #[must_use]
-    pub fn pid(&self) -> i32 {
-        i32::try_from(self.child.id()).expect("a process id")
+    pub fn pids(&self) -> Vec<i32> {
+        self.instances.iter().filter_map(Instance::pid).collect()
     }
 
     /// Processor time it has used.
     #[must_use]
     pub fn processor_time(&self) -> Duration {
-        processes::processor_time(self.pid())
+        self.pids().into_iter().map(processes::processor_time).sum()
     }
 
-    /// Memory it holds, in KiB: all of it, and without the pages of files.
+    /// Memory that the largest of its processes holds, in KiB: all of it, and without the pages of files.
     #[must_use]
     pub fn memory_kib(&self) -> (u64, u64) {
-        processes::memory_kib(self.pid())
+        self.pids().into_iter().map(processes::memory_kib).max().unwrap_or_default()
     }
 
     /// The processes it has started, directly or not, that still live.
     #[must_use]
     pub fn workers(&self) -> Vec<Process> {
-        workers(self.home.path(), self.pid())
+        let elsewhere = self.instances.iter().map(Instance::data_dir);
+        let elsewhere = elsewhere.filter(|data_dir| !data_dir.starts_with(self.home.path()));
+        let mut workers: Vec<Process> = [self.home.path()]
+            .into_iter()
+            .chain(elsewhere)
+            .flat_map(|place| mentioning(&place.display().to_string()))
+            .collect();
+        let own = self.pids();
+        workers.retain(|process| !own.contains(&process.pid));
+        workers
     }
 
     /// Rises with every process that it started and that has ended.
     #[must_use]
     pub fn pages_of_ended_children(&self) -> u64 {
-        processes::pages_of_ended_children(self.pid())
+        self.pids().into_iter().map(processes::pages_of_ended_children).sum()
     }
 
     /// Waits until nothing that it started lives, and returns how long that took.
     pub async fn wait_until_nothing_works(&self, limit: Duration) -> Duration {
-        let (home, own) = (self.home.path(), self.pid());
         let begun = Instant::now();
         loop {
-            let left = workers(home, own);
+            let left = self.workers();
             if left.is_empty() {
                 return begun.elapsed();
             }
@@ -180,90 +256,75 @@ impl Server {
         }
     }
 
-    /// Ends it as a power failure would, and returns how long what it had started outlived it.
+    /// Ends all of it as a power failure would.
+    pub fn cut_power(&mut self) {
+        let alive = self.instances.iter_mut().filter(|instance| instance.pid().is_some());
+        alive.for_each(Instance::kill9);
+    }
+
+    /// Ends all of it as a power failure would, and returns how long what it had started outlived it.
     pub async fn kill9(&mut self) -> Duration {
-        kill(Pid::from_raw(self.pid()), Signal::SIGKILL).expect("it lives");
-        self.child.wait().expect("a child");
+        self.cut_power();
         self.wait_until_nothing_works(CLEARED_WITHIN).await
     }
 
-    /// Takes note that somebody else killed it.
-    ///
-    /// # Panics
-    /// When nobody did.
-    pub fn was_killed(&mut self) {
-        let status = self.child.wait().expect("a child");
-        assert!(!status.success(), "{status}");
-    }
-
-    /// Starts it again after its end.
-    pub async fn restart(&mut self) {
-        self.child = self.launch.spawn(&self.data_dir(), &self.home.path().join("log"));
-        self.wait_until_it_answers().await;
-    }
-
-    /// Asks it to stop, and waits until it has.
+    /// Asks all of it to stop at once, waits until it has, and returns how: the first that went wrong, if any did.
     ///
     /// # Panics
     /// When it does not.
     pub fn stop(&mut self, signal: Signal) -> ExitStatus {
-        if self.child.try_wait().expect("a child").is_none() {
-            kill(Pid::from_raw(self.pid()), signal).expect("it lives");
-        }
-        let asked = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
+        let mut alive = Vec::new();
+        let mut ended = Vec::new();
+        for instance in &mut self.instances {
+            match instance.has_ended() {
+                Some(status) => ended.push(status),
+                None if instance.pid().is_some() => alive.push(instance),
+                None => {}
             }
-            assert!(asked.elapsed() < STOPS_WITHIN, "it does not stop");
-            thread::sleep(Duration::from_millis(5));
         }
+        for instance in &alive {
+            instance.tell(signal);
+            instance.resume();
+        }
+        ended.extend(alive.into_iter().map(Instance::wait));
+        ended.into_iter().max_by_key(|status| !status.success()).unwrap_or_default()
     }
 
     fn assert_nothing_is_left(&self) {
         let asked = Instant::now();
         loop {
-            let left = workers(self.home.path(), self.pid());
+            let left = self.workers();
             if left.is_empty() {
                 break;
             }
             assert!(asked.elapsed() < CLEARED_WITHIN, "processes are left: {left:#?}");
             thread::sleep(Duration::from_millis(5));
         }
-        let left = workspaces(&self.data_dir());
-        assert!(left.is_empty(), "workspaces are left: {left:?}");
     }
 
     /// Workspaces that exist.
     #[must_use]
     pub fn workspaces(&self) -> Vec<PathBuf> {
-        workspaces(&self.data_dir())
+        self.instances.iter().flat_map(Instance::workspaces).collect()
     }
-}
-
-fn workers(home: &Path, server: i32) -> Vec<Process> {
-    let mut workers = mentioning(&home.display().to_string());
-    workers.retain(|process| process.pid != server);
-    workers
-}
-
-fn workspaces(data_dir: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(data_dir.join("workspaces")) else { return Vec::new() };
-    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         if thread::panicking() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
             println!("---- what the server said\n{}----", self.log());
-            return;
+            return; // Every process is killed as it is dropped.
         }
+        // What a test has killed and not started again leaves what a power failure leaves.
+        let dead = self.instances.iter().filter(|one| one.pid().is_none()).map(Instance::workspaces);
+        let left_by_the_dead: Vec<PathBuf> = dead.flatten().collect();
         let status = self.stop(Signal::SIGTERM);
         let log = self.log();
         assert!(status.success(), "it ended with {status}\n{log}");
         self.assert_nothing_is_left();
+        let mut left = self.workspaces();
+        left.retain(|workspace| !left_by_the_dead.contains(workspace));
+        assert!(left.is_empty(), "workspaces are left: {left:?}");
         assert!(!log.contains("panicked at"), "{log}");
     }
 }

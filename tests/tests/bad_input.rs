@@ -133,7 +133,9 @@ struct Trace {
 impl Trace {
     fn of(server: &Server) -> Self {
         let mut files = BTreeSet::new();
-        list(&server.data_dir(), &mut files);
+        for instance in server.instances() {
+            list(instance.data_dir(), &mut files);
+        }
         Self { files, children: server.pages_of_ended_children(), requests: 0 }
     }
 

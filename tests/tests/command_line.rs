@@ -285,11 +285,10 @@ async fn whoever_waits_for_a_build_takes_over_when_the_server_dies() {
         (server.all_events().await.count("task_started") == 1).then_some(())
     })
     .await;
-    kill(Pid::from_raw(server.pid()), Signal::SIGKILL).unwrap();
+    server.cut_power();
     fs::write(&go, "").unwrap();
     let ran = ended(running).await.ok();
     assert_eq!(ran.json()["status"], "completed");
-    server.was_killed();
     server.restart().await;
     assert_eq!(server.get("/v1/builds").await.ok()["builds"][0]["status"], "completed");
 }

@@ -67,7 +67,8 @@ async fn a_task_that_claims_success_without_the_change_it_owed_fails() {
         assert_eq!(class, "no_evidence");
         assert!(message.contains(file), "{message}");
         assert_eq!(build.tasks(&site.server).await[0]["status"], "failed");
-        let commits = git(&build.repository(&site.server), &["rev-list", "--all", "--count", "--", file]);
+        let commits =
+            git(&build.repository(&site.server).await, &["rev-list", "--all", "--count", "--", file]);
         assert_eq!(commits.trim(), "0", "{file} was committed");
     }
 }

@@ -83,15 +83,15 @@ async fn what_an_agent_plants_in_its_git_never_runs_and_links_stay_links() {
     server.submit(&order).await.completed(&server, LIMIT).await;
     let ran: Vec<_> = fs::read_dir(&canary).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(ran.is_empty(), "{ran:?}");
-    let config = fs::read_to_string(build.repository(&server).join("config")).unwrap();
+    let config = fs::read_to_string(build.kept(&server).join("config")).unwrap();
     assert!(!config.contains("canary"), "{config}");
 }
 
 async fn assert_links_are_links(server: &Server, build: &Build) {
-    let listed = git(&build.repository(server), &["ls-tree", "main", "link", "deep"]);
+    let listed = git(&build.repository(server).await, &["ls-tree", "main", "link", "deep"]);
     assert_eq!(listed.matches("120000 blob").count(), 2, "{listed}");
-    assert_eq!(git(&build.repository(server), &["cat-file", "-p", "main:link"]), "/etc/passwd");
-    assert_eq!(git(&build.repository(server), &["cat-file", "-p", "main:file.txt"]), "one line\n");
+    assert_eq!(git(&build.repository(server).await, &["cat-file", "-p", "main:link"]), "/etc/passwd");
+    assert_eq!(git(&build.repository(server).await, &["cat-file", "-p", "main:file.txt"]), "one line\n");
     let files = build.get(server, "/files").await;
     let link = files["files"].as_array().unwrap().iter().find(|file| file["path"] == "link").unwrap();
     assert_eq!((&link["mode"], &link["size"]), (&json!("120000"), &json!("/etc/passwd".len())));
@@ -137,7 +137,7 @@ async fn what_a_repository_says_to_the_cli_is_not_obeyed() {
     // Then it went about its work, and nothing of that has run
     let ran: Vec<_> = fs::read_dir(&canary).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(ran.is_empty(), "{ran:?}");
-    let tree = build.tree(&server);
+    let tree = build.tree(&server).await;
     for path in [".mcp.json", ".claude/settings.json", "next.txt"] {
         assert!(tree.contains(path), "{path} in {tree}");
     }
@@ -162,7 +162,7 @@ async fn strange_file_names_are_committed_and_listed_as_they_are() {
             Value::from(files.clone())
         );
     }
-    let names = git(&build.repository(&server), &["ls-tree", "-r", "--name-only", "main"]);
+    let names = git(&build.repository(&server).await, &["ls-tree", "-r", "--name-only", "main"]);
     assert!(names.contains("bad\\377byte") && names.contains("new\\nline"), "{names}");
 }
 
@@ -178,6 +178,6 @@ async fn commands_see_no_credential() {
     ]);
     let build = server.submit(&json!({ "prompt": "p", "plan": plan.json() })).await;
     build.completed(&server, LIMIT).await;
-    let seen = git(&build.repository(&server), &["cat-file", "-p", "main:seen.txt"]);
+    let seen = git(&build.repository(&server).await, &["cat-file", "-p", "main:seen.txt"]);
     assert!(!seen.contains("hunter2"), "{seen}");
 }

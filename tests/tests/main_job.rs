@@ -46,7 +46,7 @@ async fn a_prompt_becomes_a_planned_parallel_verified_committed_build() {
     assert!(events.most_at_once() >= 2, "one after another: {:?}", events.kinds());
     assert_each_waited_for_what_it_needs(&tasks);
 
-    assert_the_result_is_in_git(&server, &build, &ended);
+    assert_the_result_is_in_git(&server, &build, &ended).await;
     assert_the_api_serves_it(&server, &build, &ended).await;
     assert_accounts_agree(&model, &ended);
     let cost = |usage: &Value| usage["costUsd"].as_f64().unwrap();
@@ -68,8 +68,8 @@ fn assert_each_waited_for_what_it_needs(tasks: &[Value]) {
     }
 }
 
-fn assert_the_result_is_in_git(server: &Server, build: &Build, ended: &Value) {
-    let repository = build.repository(server);
+async fn assert_the_result_is_in_git(server: &Server, build: &Build, ended: &Value) {
+    let repository = build.repository(server).await;
     assert_eq!(git(&repository, &["rev-parse", "main"]).trim(), ended["result"]["commit"]);
     assert_eq!(git(&repository, &["rev-parse", "--is-bare-repository"]).trim(), "true");
     git(&repository, &["fsck", "--strict", "--no-dangling"]);

@@ -43,7 +43,7 @@ async fn a_cancelled_build_accounts_for_what_it_had_used() {
     let server = Server::start(Launch::with(Hands::Claude(&model))).await;
     let plan = Plan::of([Task::agent("a", &[bash("touch started; sleep 300")])]);
     let build = server.submit(&json!({ "prompt": "p", "plan": plan.json() })).await;
-    let tree = server.data_dir().join("workspaces").join(&build.id).join("task-0-1/tree/started");
+    let tree = server.work_dir().join("workspaces").join(&build.id).join("task-0-1/tree/started");
     until(LIMIT, "the command has begun", || async { tree.exists().then_some(()) }).await;
     let answer = server.post(&format!("/v1/builds/{}/cancel", build.id), &json!({})).await;
     assert_eq!(answer.status, 202);
@@ -80,13 +80,13 @@ async fn builds_of_one_project_at_the_same_time_all_reach_its_branch() {
     for build in &builds {
         build.completed(&server, LIMIT).await;
     }
-    let tree = builds[0].tree(&server);
-    assert_eq!(tree.lines().count(), 8, "{tree}");
-    git(&builds[0].repository(&server), &["fsck", "--strict", "--no-dangling"]);
     // Who builds next starts from all of it.
-    let plan = Plan::of([Task::command("all", "test $(ls *.txt | wc -l) -eq 8")]);
+    let plan = Plan::of([Task::command("all", "ls; test $(ls *.txt | wc -l) -eq 8")]);
     let next = server.submit(&json!({ "prompt": "p", "project": "shared", "plan": plan.json() })).await;
     next.completed(&server, LIMIT).await;
+    let tree = next.tree(&server).await;
+    assert_eq!(tree.lines().count(), 8, "{tree}");
+    git(&next.repository(&server).await, &["fsck", "--strict", "--no-dangling"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,8 +97,8 @@ async fn a_command_that_writes_without_end_fills_neither_memory_nor_disk() {
         server.submit(&json!({ "prompt": "p", "plan": Plan::of([Task::command("f", flood)]).json() })).await;
     build.completed(&server, LIMIT).await;
     let (memory, _) = server.memory_kib();
-    let kept = disk_kib(&server.data_dir().join("output"));
-    println!("after 60 MB of output: {memory} KiB of memory, {kept} KiB of output kept");
+    let kept = disk_kib(&server.beside(""));
+    println!("after 60 MB of output: {memory} KiB of memory, {kept} KiB kept on disk");
     assert!(memory < 100_000, "{memory} KiB");
     assert!(kept < 100_000, "{kept} KiB");
 }

@@ -39,7 +39,7 @@ async fn dies_and_finishes(mut server: Server, most_wait: Duration) {
         let quiet = Server::start(Launch::with(Hands::Scripted)).await;
         let build = quiet.submit(&order()).await;
         build.completed(&quiet, LIMIT).await;
-        build.tree(&quiet)
+        build.tree(&quiet).await
     };
     assert_eq!(undisturbed.lines().count(), FIRST + SECOND);
     let mut chance = Chance::new();
@@ -65,7 +65,7 @@ async fn dies_and_finishes(mut server: Server, most_wait: Duration) {
     build.completed(&server, LIMIT).await;
     println!("processes outlived their server by {longest:?} at most; done {:?} later", begun.elapsed());
     assert_it_is_whole(&server, &build).await;
-    assert_eq!(build.tree(&server), undisturbed);
+    assert_eq!(build.tree(&server).await, undisturbed);
     server.wait_until_nothing_works(Duration::from_secs(2)).await;
     assert!(server.workspaces().is_empty(), "{:?}", server.workspaces());
 }

@@ -8,16 +8,15 @@
     reason = "a test fails by panicking, and prints what it measured"
 )]
 
-use buildwright_blackbox::{Hands, Launch, Plan, ScriptedModel, Server, Task, bash, say};
+use buildwright_blackbox::{Hands, Launch, Plan, ScriptedModel, Server, SmallDisk, Task, bash, say};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::{
     fs,
     path::Path,
-    process::{Command, ExitStatus},
+    process::ExitStatus,
     time::{Duration, Instant},
 };
-use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const LOOKED_AT: Duration = Duration::from_secs(6);
@@ -83,10 +82,10 @@ async fn a_second_server_on_a_data_directory_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_in_use_is_named() {
     let server = Server::start(Launch::with(Hands::Scripted)).await;
-    let launch = Launch::with(Hands::Scripted).listen(server.address());
+    let launch = Launch::with(Hands::Scripted).listen(&server.address());
     let (status, said) = refused(&launch, &server.beside("other"), &server.beside("second"));
     assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains(server.address()), "{said}");
+    assert!(said.contains(&server.address()), "{said}");
     assert!(!server.beside("other/server.json").exists());
 }
 
@@ -149,56 +148,6 @@ async fn builds_that_ended_are_still_there_after_a_restart() {
     assert_eq!(server.get("/v1/builds").await.ok()["builds"][0]["id"], build.id.as_str());
 }
 
-/// A disk of so many MiB; `None`, and a word why, where none can be made.
-struct SmallDisk {
-    folder: TempDir,
-}
-
-impl SmallDisk {
-    fn new(mib: u32) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let options = format!("size={mib}m");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path());
-        match mount.output() {
-            Ok(output) if output.status.success() => Some(Self { folder }),
-            Ok(output) => {
-                println!("SKIPPED, no small disk: {}", String::from_utf8_lossy(&output.stderr).trim());
-                None
-            }
-            Err(error) => {
-                println!("SKIPPED, no small disk: {error}");
-                None
-            }
-        }
-    }
-
-    /// Fills it, except for so many KiB.
-    fn fill_up_to(&self, kib: u64) {
-        let free =
-            Command::new("df").args(["-k", "--output=avail"]).arg(self.folder.path()).output().unwrap();
-        let free: u64 = String::from_utf8_lossy(&free.stdout).lines().nth(1).unwrap().trim().parse().unwrap();
-        let file = fs::File::create(self.filler()).unwrap();
-        let mut zeroes = std::io::Read::take(std::io::repeat(0), free.saturating_sub(kib) * 1024);
-        // Where nothing is to be left, the last write fails.
-        let _ = std::io::copy(&mut zeroes, &mut &file);
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.filler()).unwrap();
-    }
-
-    fn filler(&self) -> std::path::PathBuf {
-        self.folder.path().join("filler")
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.folder.path()).status();
-    }
-}
-
 fn on_a_project(task: Task) -> Value {
     json!({ "prompt": "p", "project": "p", "plan": Plan::of([task]).json(), "limits": { "maxAttempts": 1 } })
 }
@@ -207,7 +156,7 @@ fn on_a_project(task: Task) -> Value {
 async fn a_build_that_fills_the_disk_fails_for_that_reason_and_makes_room() {
     // Given a project with a file of 6 MiB on a disk where 4 MiB are left
     let Some(disk) = SmallDisk::new(48) else { return };
-    let home = tempfile::tempdir_in(disk.folder.path()).unwrap();
+    let home = tempfile::tempdir_in(disk.path()).unwrap();
     let server = Server::start_in(home, Launch::with(Hands::Scripted)).await;
     let large = Task::agent("large", &[bash("head -c 6291456 /dev/urandom > large.bin"), say("Done.", 0)]);
     server.submit(&on_a_project(large)).await.completed(&server, LIMIT).await;
@@ -228,7 +177,7 @@ async fn a_build_that_fills_the_disk_fails_for_that_reason_and_makes_room() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_orders_and_the_server_goes_on_once_there_is_room() {
     let Some(disk) = SmallDisk::new(48) else { return };
-    let home = tempfile::tempdir_in(disk.folder.path()).unwrap();
+    let home = tempfile::tempdir_in(disk.path()).unwrap();
     let server = Server::start_in(home, Launch::with(Hands::Scripted)).await;
     let waits = format!("until [ -e {} ]; do sleep 0.05; done", server.beside("go").display());
     let running = server.submit(&on_a_project(Task::command("waits", &waits))).await;

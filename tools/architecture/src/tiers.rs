@@ -128,7 +128,10 @@ impl Tier {
                 Self::Travel,
                 Self::ScriptedModel,
             ],
-            Self::BlackBox => &[Self::Names, Self::Supervisor, Self::Webhooks, Self::ScriptedModel],
+            // All of it is tests: so the servers to run the binary against are no development dependency.
+            Self::BlackBox => {
+                &[Self::Names, Self::Supervisor, Self::Webhooks, Self::ScriptedModel, Self::Testkit]
+            }
             Self::Root => {
                 return !matches!(other, Self::Root | Self::Testkit | Self::BlackBox | Self::Tool);
             }
