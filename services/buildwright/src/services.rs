@@ -31,18 +31,18 @@ impl Services {
         }
     }
 
+    /// Waits until one has ended by itself.
+    pub(crate) async fn one_ended(&mut self) {
+        if let Some(Err(error)) = self.running.join_next().await {
+            tracing::error!(%error, "a service died");
+        }
+    }
+
     /// Tells all of them to stop, and waits until they have.
     pub(crate) async fn stop(&mut self) {
         self.stop.cancel();
-        self.ended().await;
-    }
-
-    /// Waits until all have ended.
-    pub(crate) async fn ended(&mut self) {
-        while let Some(ended) = self.running.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a service died");
-            }
+        while !self.running.is_empty() {
+            self.one_ended().await;
         }
     }
 }

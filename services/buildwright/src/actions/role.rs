@@ -97,7 +97,7 @@ async fn to_its_end(
         tracing::info!("finishing what runs; another signal stops it");
         drain.cancel();
         tokio::select! {
-            () = running.ended() => {}
+            () = running.drained() => {}
             () = interrupts.next() => {}
         }
     }

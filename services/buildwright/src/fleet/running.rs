@@ -33,9 +33,9 @@ impl Running {
         self.services.failed().await
     }
 
-    /// Waits until everything that works has ended by itself.
-    pub(crate) async fn ended(&mut self) {
-        self.services.ended().await;
+    /// Waits until a service has ended by itself, as one does that was told to drain.
+    pub(crate) async fn drained(&mut self) {
+        self.services.one_ended().await;
     }
 
     /// Stops everything and removes all streams of the bus, with what is in them.
