@@ -10,6 +10,7 @@ use domain::{
 };
 use names::{ExecutorLabel, PoolName, TenantName};
 use plan::{Plan, TaskNumber};
+use ports::Version;
 use std::{
     collections::{BTreeMap, HashMap},
     num::NonZeroU32,
@@ -111,6 +112,8 @@ struct OpenBuild {
     place: Place,
     requires: Requirements,
     work: BTreeMap<Work, Entry>,
+    /// The version of the stream that was heard of last.
+    heard: Version,
 }
 
 #[derive(Debug, Clone)]
@@ -153,7 +156,24 @@ impl Admission {
 
     /// A build that is not over. Heard again, it changes nothing.
     pub(crate) fn open(&mut self, build: BuildId, place: Place, requires: Requirements) {
-        self.builds.entry(build).or_insert_with(|| OpenBuild { place, requires, work: BTreeMap::new() });
+        self.builds.entry(build).or_insert_with(|| OpenBuild {
+            place,
+            requires,
+            work: BTreeMap::new(),
+            heard: Version::default(),
+        });
+    }
+
+    /// A build's stream has come so far.
+    pub(crate) fn hear(&mut self, build: BuildId, version: Version) {
+        if let Some(open) = self.builds.get_mut(&build) {
+            open.heard = open.heard.max(version);
+        }
+    }
+
+    /// How far a build's stream had come when it was heard of last, if it was.
+    pub(crate) fn heard(&self, build: BuildId) -> Option<Version> {
+        self.builds.get(&build).map(|open| open.heard).filter(|heard| *heard > Version::default())
     }
 
     /// A build has a plan now, and planning is over.

@@ -45,7 +45,14 @@ impl Driver {
             attempts.iter().map(calls_for).collect::<Vec<_>>()
         };
         let keys = || attempts.iter().map(|&(work, attempt)| (build, work, attempt));
-        match self.builds.read(build, look).await {
+        let heard = desk.admission().heard(build);
+        let read = async {
+            match heard {
+                Some(version) => self.builds.read_since(build, version, look).await,
+                None => self.builds.read(build, look).await,
+            }
+        };
+        match read.await {
             Ok(found) => {
                 // What is not there does not wait.
                 let found = found.into_iter().flatten().chain(std::iter::repeat_with(|| None));

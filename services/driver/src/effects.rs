@@ -47,6 +47,7 @@ impl Driver {
             for event in events {
                 if let Some(news) = news_in(&event) {
                     let build = event.stream.build();
+                    desk.admission().hear(build, event.version);
                     leave_unreadable(build, self.take_note(build, news, desk).await)?;
                 }
                 *at = event.position;
@@ -76,7 +77,12 @@ impl Driver {
                 desk.admission().end((build, work, attempt));
                 self.queue.revoke(build, work, attempt);
             }
-            News::Closed => {
+            // All of its work has ended, and nothing of it is in the queue.
+            News::Completed => {
+                desk.admission().close(build);
+                desk.timers.disarm_deadline(build);
+            }
+            News::Stopped => {
                 desk.admission().close(build);
                 desk.timers.disarm_deadline(build);
                 self.queue.forget(build);

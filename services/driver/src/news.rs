@@ -21,14 +21,17 @@ pub(crate) enum News {
     Over { work: Work, attempt: Attempt },
     /// It has ended, and somebody may not know.
     Lost { work: Work, attempt: Attempt },
-    /// The build has ended.
-    Closed,
+    /// The build has ended with all its work.
+    Completed,
+    /// The build has ended, and work of it may be under way.
+    Stopped,
 }
 
 /// What is new in an event, if it is anything of this.
 pub(crate) fn news_in(event: &RecordedEvent) -> Option<News> {
     match &*event.kind {
-        "build_completed" | "build_failed" | "build_cancelled" => return Some(News::Closed),
+        "build_completed" => return Some(News::Completed),
+        "build_failed" | "build_cancelled" => return Some(News::Stopped),
         "build_started" | "usage_recorded" => return None,
         _ => {}
     }
@@ -68,9 +71,8 @@ fn news(event: &BuildEvent) -> Option<News> {
         BuildEvent::MergeFailed(e) => ended(Work::Merge, e.attempt, &e.failure),
         BuildEvent::TaskCompleted(e) => News::Over { work: task(e.task), attempt: e.attempt },
         BuildEvent::MergeCompleted(e) => News::Over { work: Work::Merge, attempt: e.attempt },
-        BuildEvent::BuildCompleted(_) | BuildEvent::BuildFailed(_) | BuildEvent::BuildCancelled(_) => {
-            News::Closed
-        }
+        BuildEvent::BuildCompleted(_) => News::Completed,
+        BuildEvent::BuildFailed(_) | BuildEvent::BuildCancelled(_) => News::Stopped,
         BuildEvent::BuildStarted(_) | BuildEvent::UsageRecorded(_) => return None,
     })
 }
@@ -92,7 +94,6 @@ pub(crate) fn withdrawal_in(event: &RecordedEvent) -> Option<News> {
             | "planning_failed"
             | "task_failed"
             | "merge_failed"
-            | "build_completed"
             | "build_failed"
             | "build_cancelled"
     );

@@ -111,7 +111,7 @@ impl Driver {
             for event in events {
                 let build = event.stream.build();
                 match withdrawal_in(&event) {
-                    Some(News::Closed) => self.queue.forget(build),
+                    Some(News::Stopped) => self.queue.forget(build),
                     Some(News::Lost { work, attempt }) => self.queue.revoke(build, work, attempt),
                     _ => {}
                 }

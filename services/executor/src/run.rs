@@ -8,10 +8,7 @@ use crate::{
 };
 use ports::{Clock, Lease, Roster, TaskQueue};
 use std::sync::Arc;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::sleep,
-};
+use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// An executor.
@@ -82,43 +79,44 @@ impl Executor {
     }
 }
 
+/// Every slot takes its own orders: a queue that is asked for one after the other gives out no faster than it
+/// answers.
 async fn take_orders(shift: &Arc<Shift>, gate: &Arc<Gate>, at_work: &TaskTracker) {
-    let slots = Arc::new(Semaphore::new(shift.executor.settings.slots as usize));
+    for _ in 0..shift.executor.settings.slots {
+        at_work.spawn(work_in_one_slot(Arc::clone(shift), Arc::clone(gate)));
+    }
+    shift.takes_no_more().await;
+}
+
+async fn work_in_one_slot(shift: Arc<Shift>, gate: Arc<Gate>) {
     loop {
         let next = tokio::select! {
             biased;
             () = shift.takes_no_more() => return,
-            next = next_order(shift, gate, &slots) => next,
+            next = next_order(&shift, &gate) => next,
         };
         match next {
-            Next::Order(lease, pass, slot) => {
-                let shift = Arc::clone(shift);
-                at_work.spawn(async move {
-                    shift.serve(lease, pass).await;
-                    drop(slot);
-                });
-            }
+            Next::Order(lease, pass) => shift.serve(lease, pass).await,
             Next::BreakerOpened => {}
-            Next::BusClosed => return,
+            Next::BusClosed => return shift.bus_is_closed(),
         }
     }
 }
 
 enum Next {
-    Order(Box<dyn Lease>, Pass, OwnedSemaphorePermit),
+    Order(Box<dyn Lease>, Pass),
     BreakerOpened,
     BusClosed,
 }
 
-async fn next_order(shift: &Shift, gate: &Arc<Gate>, slots: &Arc<Semaphore>) -> Next {
-    let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return Next::BusClosed };
+async fn next_order(shift: &Shift, gate: &Arc<Gate>) -> Next {
     let pass = gate.pass().await;
     tokio::select! {
         biased;
         // What is taken while the breaker is open would be an attempt spent.
         () = gate.shut() => Next::BreakerOpened,
         lease = shift.executor.queue.take() => match lease {
-            Ok(lease) => Next::Order(lease, pass, slot),
+            Ok(lease) => Next::Order(lease, pass),
             Err(_) => Next::BusClosed,
         },
     }

@@ -43,6 +43,11 @@ impl Shift {
         }
     }
 
+    /// Nothing comes any more.
+    pub(crate) fn bus_is_closed(&self) {
+        self.bus_closed.cancel();
+    }
+
     /// Sees an order through.
     pub(crate) async fn serve(&self, lease: Box<dyn Lease>, pass: Pass) {
         match lease.handout() {
