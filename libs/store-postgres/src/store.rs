@@ -68,7 +68,7 @@ impl PostgresStore {
         tokio::spawn(Appender::new(link, options.patience, Arc::clone(&shared)).run(waiting));
 
         let stop = CancellationToken::new();
-        let wakeups = Wakeups::new(Arc::clone(&shared), Pool::new(&sessions, WAKEUPS), options);
+        let wakeups = Wakeups::new(Arc::clone(&shared), Pool::new(&sessions.for_telling(), WAKEUPS), options);
         tokio::spawn(stop.clone().run_until_cancelled_owned(wakeups.run()));
 
         let projecting = Projecting::new(readers.clone(), Arc::clone(&shared));
