@@ -147,6 +147,8 @@ impl NatsBus {
             runtime: Handle::current(),
         };
         let bus = Self { inner: Arc::new(inner) };
+        // What is seen before the connection counts as up would not be taken for what lay there at its beginning.
+        let _ = bus.connected().await;
         while !bus.see_to_topology(true).await {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }

@@ -142,6 +142,8 @@ impl Claim {
             && delivery.acknowledge().await.is_ok()
             && !delivery.revoked.is_cancelled()
         {
+            // It may come right back to us.
+            delivery.held.remove(delivery.attempt, delivery.number);
             let message = PublishMessage::build().payload(self.payload());
             let message = message.headers(without_id(self.headers()));
             if let Err(error) = delivery.bus.publish(self.subject(), message).await {
