@@ -331,3 +331,16 @@ fn a_lost_attempt_is_made_again_and_does_not_count_as_failed() {
         .when(lose(Work::Merge, 1))
         .then_expect_events(vec![lost(Work::Merge, 1), merge_scheduled(2, None)]);
 }
+
+#[test]
+fn an_attempt_that_was_stopped_on_its_way_is_lost_and_its_cost_counts() {
+    let stopped = || Err(failure(FailureClass::Lost));
+    given(&diamond_begun()).when(finish_for(task(0), 1, stopped(), usage(5))).then_expect_events(vec![
+        usage_recorded(task(0), 1, usage(5)),
+        lost(task(0), 1),
+        scheduled(0, 2),
+    ]);
+    given(&diamond_begun())
+        .when(finish(task(0), 1, stopped()))
+        .then_expect_events(vec![lost(task(0), 1), scheduled(0, 2)]);
+}

@@ -8,7 +8,7 @@ use domain::{
     build::{Attempt, Work},
 };
 use ports::{
-    BusError, Confirmation, Handout, Lease, Offered, OutcomeBus, OutcomeReport, Received, TaskQueue,
+    Answer, BusError, Confirmation, Handout, Lease, Offered, OutcomeBus, OutcomeReport, Received, TaskQueue,
     WorkOrder,
 };
 use std::{
@@ -131,13 +131,14 @@ async fn an_outcome_that_is_too_large_for_the_bus_is_a_failure_that_says_so() {
     assert_eq!(fleet.queue.waiting(), 0);
 }
 
-/// A queue whose leases run out when a story wants it.
+/// A queue whose leases run out when a story wants it, and which may not know whether it gave them out before.
 struct RunningOut {
     inner: bus_local::LocalQueue,
     out: Arc<AtomicBool>,
+    forgetful: bool,
 }
 
-struct RunOut(Box<dyn Lease>, Arc<AtomicBool>);
+struct RunOut(Box<dyn Lease>, Arc<AtomicBool>, bool);
 
 #[async_trait]
 impl Lease for RunOut {
@@ -154,7 +155,7 @@ impl Lease for RunOut {
     }
 
     fn handout(&self) -> Handout {
-        self.0.handout()
+        if self.2 { Handout::Unknown } else { self.0.handout() }
     }
 
     async fn leave(self: Box<Self>) {
@@ -173,7 +174,8 @@ impl TaskQueue for RunningOut {
     }
 
     async fn take(&self) -> Result<Box<dyn Lease>, BusError> {
-        Ok(Box::new(RunOut(self.inner.take().await?, Arc::clone(&self.out))))
+        let lease = self.inner.take().await?;
+        Ok(Box::new(RunOut(lease, Arc::clone(&self.out), self.forgetful)))
     }
 
     async fn has(&self, order: &WorkOrder) -> Result<bool, BusError> {
@@ -191,11 +193,15 @@ impl TaskQueue for RunningOut {
 
 /// An executor on such a queue, with the switch that makes its leases run out.
 fn hire_on_leases_that_run_out(fleet: &Fleet) -> (Hired, Arc<AtomicBool>) {
+    hire_on(fleet, false)
+}
+
+fn hire_on(fleet: &Fleet, forgetful: bool) -> (Hired, Arc<AtomicBool>) {
     let out = Arc::new(AtomicBool::new(false));
     let (worker, signals) = (Stub::new(), Signals::default());
     let direct = Reporting::Direct(Arc::new(fleet.outcomes.clone()));
     let mut executor = fleet.executor(&worker, Settings::default(), direct);
-    executor.queue = Arc::new(RunningOut { inner: fleet.queue.clone(), out: Arc::clone(&out) });
+    executor.queue = Arc::new(RunningOut { inner: fleet.queue.clone(), out: Arc::clone(&out), forgetful });
     let running = tokio::spawn(executor.run(signals.clone()));
     (Hired { worker, signals, running }, out)
 }
@@ -223,5 +229,26 @@ async fn an_attempt_whose_lease_ran_out_before_its_start_was_reported_is_not_beg
     assert_eq!(fleet.heard().await, Heard::Started(number(1).work));
     assert_eq!(fleet.heard().await, Heard::Lost(number(1).work));
     assert_eq!(it.worker.begun(), 0);
+    it.stop().await;
+}
+
+#[tokio::test]
+async fn what_may_have_begun_elsewhere_begins_when_the_driver_says_so() {
+    // Given a queue that may have forgotten whom it gave its orders
+    let fleet = Fleet::new();
+    let (it, _) = hire_on(&fleet, true);
+    for (n, answer) in [(1, Answer::Refused), (2, Answer::Accepted)] {
+        // When an order comes
+        fleet.offer(number(n)).await;
+        // Then it is asked for
+        let asked = soon(fleet.outcomes.reports(1)).await.unwrap().remove(0);
+        assert!(matches!(asked.report, OutcomeReport::Started { work, .. } if work == number(n).work));
+        assert_eq!(it.worker.begun(), 0);
+        asked.receipt.confirm(answer).await;
+    }
+    // And only what may is begun.
+    it.worker.let_go.add_permits(2);
+    assert_eq!(fleet.heard().await, Heard::Succeeded(number(2).work));
+    assert_eq!(it.worker.begun(), 1);
     it.stop().await;
 }
