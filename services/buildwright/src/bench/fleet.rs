@@ -76,8 +76,13 @@ impl Fleet {
         let events: Arc<dyn EventStore> = Arc::new(store.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let builds = Builds::new(Arc::clone(&events), Arc::clone(&clock), Writers::Several, 64);
-        let inside =
-            Inside { builds: Arc::new(builds), store: events, clock, ids: Arc::new(UlidIds::default()) };
+        let inside = Inside {
+            builds: Arc::new(builds),
+            store: events,
+            read_models: Arc::new(store.clone()),
+            clock,
+            ids: Arc::new(UlidIds::default()),
+        };
         let mut address = None;
         for role in ["projector", "driver", "api"] {
             address = announced(&directory.join(role)).await.with_context(|| format!("the {role}"))?;

@@ -51,6 +51,7 @@ pub(super) async fn latency(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
 pub(super) async fn builds(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     let stack = Stack::start(plan).await?;
     let client = Arc::new(Client::of(&stack)?);
+    let from = *stack.inside.store.head().borrow();
     let begun = Instant::now();
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
@@ -68,7 +69,7 @@ pub(super) async fn builds(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
         done??;
     }
     let store = Arc::clone(&stack.inside.store);
-    let events = wait_until_completed(store.as_ref(), plan.builds).await?;
+    let events = wait_until_completed(store.as_ref(), from, plan.builds).await?;
     let seconds = begun.elapsed().as_secs_f64();
     let figures = vec![
         Figure::new(
@@ -183,10 +184,10 @@ async fn wait_until_ended(stack: &Stack, build: BuildId) -> anyhow::Result<()> {
     }
 }
 
-/// Follows the log until so many builds are completed; returns how many events that took.
-async fn wait_until_completed(store: &dyn EventStore, builds: usize) -> anyhow::Result<u64> {
+/// Follows the log from a position until so many builds are completed; returns how many events that took.
+async fn wait_until_completed(store: &dyn EventStore, from: Position, builds: usize) -> anyhow::Result<u64> {
     let mut head = store.head();
-    let (mut at, mut completed) = (Position(0), 0);
+    let (mut at, mut completed) = (from, 0);
     loop {
         head.borrow_and_update();
         for event in store.read_all(at, 5_000).await? {
@@ -195,7 +196,7 @@ async fn wait_until_completed(store: &dyn EventStore, builds: usize) -> anyhow::
             at = event.position;
         }
         if completed == builds {
-            return Ok(at.0);
+            return Ok(at.0 - from.0);
         }
         if *head.borrow() <= at {
             head.changed().await?;

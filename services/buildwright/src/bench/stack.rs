@@ -7,7 +7,7 @@ use crate::{
     hands::ExecutorChoice,
 };
 use commands::Builds;
-use ports::{Clock, EventStore, Ids};
+use ports::{Clock, EventStore, Ids, ReadModels};
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 /// Attempts at work at the same time.
@@ -30,6 +30,7 @@ pub(super) struct Stack {
 pub(super) struct Inside {
     pub(super) builds: Arc<Builds>,
     pub(super) store: Arc<dyn EventStore>,
+    pub(super) read_models: Arc<dyn ReadModels>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
 }
@@ -83,6 +84,7 @@ async fn embedded(data_dir: &Path, worker: Arc<NoopWorker>) -> anyhow::Result<(S
     let inside = Inside {
         builds: Arc::clone(&parts.builds),
         store: Arc::clone(&parts.store),
+        read_models: Arc::clone(&parts.read_models),
         clock: Arc::clone(&parts.clock),
         ids: Arc::clone(&parts.ids),
     };

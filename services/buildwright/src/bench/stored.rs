@@ -25,6 +25,9 @@ pub(super) async fn fill(inside: &Inside, builds: usize) -> anyhow::Result<()> {
     while let Some(done) = writers.join_next().await {
         done??;
     }
+    // What comes next is not to be measured with what is left to do of this.
+    let head = *inside.store.head().borrow();
+    inside.read_models.projected().wait_for(|projected| *projected >= head).await?;
     Ok(())
 }
 
