@@ -153,10 +153,6 @@ impl Trace {
 fn list(folder: &Path, into: &mut BTreeSet<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
-        // An executor notes which store its copies belong to, some moments after its start.
-        if folder.ends_with("copies") && entry.file_name().as_encoded_bytes().starts_with(b"~") {
-            continue;
-        }
         if entry.file_type().unwrap().is_dir() {
             list(&entry.path(), into);
         }

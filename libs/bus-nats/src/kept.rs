@@ -116,7 +116,17 @@ impl KeptArtifacts {
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
         let copies = Copies::open(folder).await?;
-        let state = Mutex::new(State { made: copies.remembered().await, ..State::default() });
+        let mut made = copies.remembered().await;
+        // A folder without copies owes nothing to the buckets that are there now. If they cannot be seen yet,
+        // `run` takes note of them.
+        if made.is_none()
+            && copies.all().await?.is_empty()
+            && let Ok(now) = store.made().await
+        {
+            copies.remember(now).await?;
+            made = Some(now);
+        }
+        let state = Mutex::new(State { made, ..State::default() });
         let late = Notify::new();
         Ok(Self { inner: Arc::new(Inner { store, copies, bounds, clock, state, late }) })
     }
