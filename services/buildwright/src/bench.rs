@@ -13,12 +13,28 @@ mod stack;
 mod stored;
 
 pub(crate) use fleet::Servers;
+use clap::ValueEnum as _;
 use report::{Figure, Report};
 use std::path::PathBuf;
+
+/// One of the things that are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Measure {
+    /// From a submission to the executor's start, one build at a time
+    Latency,
+    /// One-task builds, submitted by many clients
+    Builds,
+    /// One build of many tasks, and its replay
+    Tasks,
+    /// Appends of single events by 1, 16 and 64 writers
+    Appends,
+}
 
 /// How much is measured.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
+    /// What is measured.
+    pub(crate) measures: Vec<Measure>,
     /// Where data directories are made, one a measure; removed afterwards.
     pub(crate) directory: Option<PathBuf>,
     /// The servers of a fleet; the embedded stack without.
@@ -38,6 +54,7 @@ pub(crate) struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
+            measures: Measure::value_variants().to_vec(),
             directory: None,
             fleet: None,
             stored_builds: 0,
@@ -49,14 +66,20 @@ impl Default for Plan {
     }
 }
 
-/// Measures everything and returns the report.
+/// Measures what the plan says and returns the report.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
     let mut figures: Vec<Figure> = Vec::new();
-    figures.extend(measures::latency(plan).await?);
-    figures.extend(measures::builds(plan).await?);
-    figures.extend(measures::large_build(plan).await?);
-    for writers in [1, 16, 64] {
-        figures.push(measures::appends(plan, writers).await?);
+    for measure in &plan.measures {
+        match measure {
+            Measure::Latency => figures.extend(measures::latency(plan).await?),
+            Measure::Builds => figures.extend(measures::builds(plan).await?),
+            Measure::Tasks => figures.extend(measures::large_build(plan).await?),
+            Measure::Appends => {
+                for writers in [1, 16, 64] {
+                    figures.push(measures::appends(plan, writers).await?);
+                }
+            }
+        }
     }
     Ok(Report::new(plan, figures))
 }

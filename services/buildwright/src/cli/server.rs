@@ -1,4 +1,5 @@
 use super::Output;
+use crate::bench::Measure;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -115,6 +116,9 @@ pub(crate) struct BenchArgs {
     /// So many ended builds lie in the store before anything is measured
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) stored_builds: usize,
+    /// Measure only this; can be given several times [default: everything]
+    #[arg(long, value_enum, value_name = "MEASURE")]
+    pub(crate) only: Vec<Measure>,
 }
 
 /// `scripted-model`.
