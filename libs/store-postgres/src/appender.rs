@@ -149,6 +149,5 @@ impl Appender {
         }
         drop(tail);
         self.shared.learn(known);
-        self.shared.news.notify_one();
     }
 }

@@ -1,6 +1,11 @@
 //! The SQL of the rows behind lists of builds.
 
-use crate::{events::time, failure::Damage, progress::Checkpoint};
+use crate::{
+    events::time,
+    failure::Damage,
+    progress::{Checkpoint, Progress},
+    wakeups::CHANNEL,
+};
 use domain::build::BuildStatus;
 use ports::{BuildSummary, Position, StoreError, TaskCounts};
 use sqlx::{Acquire, PgConnection, Row, postgres::PgRow};
@@ -90,8 +95,14 @@ pub(crate) async fn begin_again(connection: &mut PgConnection) -> Result<Checkpo
     .fetch_one(&mut *transaction)
     .await?;
     sqlx::query("TRUNCATE builds, build_labels").execute(&mut *transaction).await?;
+    let empty = Checkpoint { era: era.cast_unsigned(), position: Position(0) };
+    sqlx::query("SELECT pg_notify($1, $2)")
+        .bind(CHANNEL)
+        .bind(Progress::of_read_models(empty).to_string())
+        .execute(&mut *transaction)
+        .await?;
     transaction.commit().await?;
-    Ok(Checkpoint { era: era.cast_unsigned(), position: Position(0) })
+    Ok(empty)
 }
 
 /// What clients may fill freely as JSON, because text holds no NUL.

@@ -19,8 +19,6 @@ pub struct PostgresOptions {
     /// Whether to hear of other processes' appends by `LISTEN`. A pooler that shares sessions between clients
     /// cannot do it; polling alone does, some milliseconds later.
     pub listen: bool,
-    /// Least time between two notifications of this process: whatever comes meanwhile shares the next.
-    pub notify_gap: Duration,
     /// Time between two polls right after one that found news. It doubles with each that does not …
     pub poll_busy: Duration,
     /// … up to this.
@@ -41,7 +39,6 @@ impl Default for PostgresOptions {
             idle_in_transaction_timeout: Duration::from_secs(10),
             patience: Duration::from_secs(1),
             listen: true,
-            notify_gap: Duration::from_millis(1),
             poll_busy: Duration::from_millis(5),
             poll_idle: Duration::from_secs(2),
             tail_events: 8192,

@@ -8,7 +8,7 @@ use std::{
     str::FromStr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// The place of the read models: how often they began again, and how far they came since.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +25,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// What is said of the read models alone.
+    pub(crate) fn of_read_models(projected: Checkpoint) -> Self {
+        Self { head: Position(0), projected }
+    }
+
     pub(crate) fn query<'q>() -> Query<'q> {
         sqlx::query(
             "SELECT h.position, c.era, c.position FROM head h CROSS JOIN checkpoints c WHERE c.name = 'builds'",
@@ -61,8 +66,6 @@ impl FromStr for Progress {
 pub(crate) struct Shared {
     pub(crate) head: watch::Sender<Position>,
     pub(crate) projected: watch::Sender<Position>,
-    /// Rung when this process has something to tell the others.
-    pub(crate) news: Notify,
     known: Mutex<Progress>,
     tail: Mutex<Tail>,
 }
@@ -72,7 +75,6 @@ impl Shared {
         Self {
             head: watch::Sender::new(known.head),
             projected: watch::Sender::new(known.projected.position),
-            news: Notify::new(),
             known: Mutex::new(known),
             tail: Mutex::new(tail),
         }
@@ -106,7 +108,11 @@ impl Shared {
         if *known != before {
             return false;
         }
-        tracing::error!(%before, %found, "the database has gone back: events that were stored are gone");
+        if found.head < before.head {
+            tracing::error!(%before, %found, "the database has gone back: events that were stored are gone");
+        } else {
+            tracing::warn!(%before, %found, "read models have gone back, and are folded again");
+        }
         self.tail().clear();
         self.set(&mut known, found)
     }

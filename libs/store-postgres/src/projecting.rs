@@ -4,11 +4,12 @@
 use crate::{
     builds,
     failure::store_error,
-    progress::{Checkpoint, Shared},
+    progress::{Checkpoint, Progress, Shared},
     sessions::Pool,
+    wakeups::CHANNEL,
 };
 use ports::{BuildSummary, Position, StoreError};
-use sqlx::{Acquire, PgConnection, Row};
+use sqlx::{Acquire, PgConnection};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -59,7 +60,7 @@ impl Projecting {
         let to = Checkpoint { position: upto, ..from };
         if self.write(from, to, &rows).await.map_err(store_error)? {
             *stand = Some(to);
-            self.tell(to);
+            self.learn(to);
             return Ok(());
         }
         let found = self.wait_for(to).await?;
@@ -74,7 +75,7 @@ impl Projecting {
         let mut connection = self.pool.acquire().await.map_err(store_error)?;
         let empty = builds::begin_again(&mut connection).await.map_err(store_error)?;
         *stand = Some(empty);
-        self.tell(empty);
+        self.learn(empty);
         Ok(())
     }
 
@@ -113,38 +114,39 @@ impl Projecting {
     }
 
     async fn look(&self) -> Result<Checkpoint, StoreError> {
-        let query = || sqlx::query("SELECT era, position FROM checkpoints WHERE name = 'builds'");
-        let rows = self.pool.rows(query).await?;
+        let before = self.shared.known();
+        let rows = self.pool.rows(Progress::query).await?;
         let row = rows.first().ok_or_else(|| store_error(sqlx::Error::RowNotFound))?;
-        let number = |column| row.try_get::<i64, _>(column).map(i64::cast_unsigned).map_err(store_error);
-        let found = Checkpoint { era: number(0)?, position: Position(number(1)?) };
-        self.learn(found);
-        Ok(found)
-    }
-
-    fn tell(&self, stand: Checkpoint) {
-        self.learn(stand);
-        self.shared.news.notify_one();
+        let found = Progress::read(row)?;
+        // A server that died may have lost what was projected last.
+        self.shared.find(before, found);
+        Ok(found.projected)
     }
 
     fn learn(&self, projected: Checkpoint) {
-        let known = self.shared.known();
-        self.shared.learn(crate::progress::Progress { projected, ..known });
+        self.shared.learn(Progress::of_read_models(projected));
     }
 }
 
+/// Also lets others know once it is committed; and does not have the commit wait for the disk, because whatever a
+/// server that dies loses of read models is folded again.
 async fn move_checkpoint(
     connection: &mut PgConnection,
     from: Checkpoint,
     to: Checkpoint,
 ) -> Result<bool, sqlx::Error> {
     let moved = sqlx::query(
-        "UPDATE checkpoints SET position = $1 WHERE name = 'builds' AND era = $2 AND position = $3",
+        "WITH moved AS ( \
+           UPDATE checkpoints SET position = $1 WHERE name = 'builds' AND era = $2 AND position = $3 RETURNING 1 \
+         ) \
+         SELECT set_config('synchronous_commit', 'off', true), pg_notify($4, $5) FROM moved",
     )
     .bind(to.position.0.cast_signed())
     .bind(from.era.cast_signed())
     .bind(from.position.0.cast_signed())
-    .execute(connection)
+    .bind(CHANNEL)
+    .bind(Progress::of_read_models(to).to_string())
+    .fetch_optional(connection)
     .await?;
-    Ok(moved.rows_affected() == 1)
+    Ok(moved.is_some())
 }

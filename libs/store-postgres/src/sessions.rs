@@ -48,13 +48,6 @@ impl Sessions {
         Ok(Self { plain, timed, connect_timeout: options.connect_timeout, silence })
     }
 
-    /// The same for telling others of what is stored already: a notification is a commit, and would wait for the
-    /// disk though nothing is lost with it.
-    pub(crate) fn for_telling(&self) -> Self {
-        let timed = self.timed.clone().options([("synchronous_commit", "off")]);
-        Self { timed, ..self.clone() }
-    }
-
     /// A connection of one's own.
     pub(crate) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         within(self.connect_timeout, self.timed.connect()).await

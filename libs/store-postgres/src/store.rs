@@ -27,7 +27,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Most requests that wait for the appender; more wait for a place.
 const WAITING: usize = 1024;
-/// Connections for hearing and telling of what is new.
+/// Connections for hearing and asking what is new.
 const WAKEUPS: u32 = 2;
 
 /// The event store and the read models in one PostgreSQL database. Clones are the same store; any number of
@@ -68,7 +68,7 @@ impl PostgresStore {
         tokio::spawn(Appender::new(link, options.patience, Arc::clone(&shared)).run(waiting));
 
         let stop = CancellationToken::new();
-        let wakeups = Wakeups::new(Arc::clone(&shared), Pool::new(&sessions.for_telling(), WAKEUPS), options);
+        let wakeups = Wakeups::new(Arc::clone(&shared), Pool::new(&sessions, WAKEUPS), options);
         tokio::spawn(stop.clone().run_until_cancelled_owned(wakeups.run()));
 
         let projecting = Projecting::new(readers.clone(), Arc::clone(&shared));

@@ -1,7 +1,7 @@
-//! Telling other processes how far log and read models have come, and hearing it from them.
+//! Hearing from other processes how far log and read models have come.
 //!
-//! Notifications make it quick and polling makes it sure: they may be lost, and a process may die between a
-//! commit and its notification.
+//! Whoever moves them on says so in the same transaction: one notification a batch. Notifications make it quick,
+//! and polling makes it sure: they may be lost.
 
 use crate::{
     PostgresOptions,
@@ -12,9 +12,10 @@ use sqlx::postgres::PgListener;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 
-const CHANNEL: &str = "buildwright";
+/// `append_events` has it, too.
+pub(crate) const CHANNEL: &str = "buildwright";
 
-/// The tasks of a store that talk to other processes.
+/// The tasks of a store that listen to other processes.
 #[derive(Debug)]
 pub(crate) struct Wakeups {
     shared: Arc<Shared>,
@@ -31,26 +32,7 @@ impl Wakeups {
 
     /// Runs until it is dropped or the store is closed.
     pub(crate) async fn run(self) {
-        tokio::join!(self.tell(), self.poll(), self.listen());
-    }
-
-    /// One notification for whatever happened since the last. A transaction of its own: within an append it
-    /// would make the commit wait for those of others, in all databases of the server.
-    async fn tell(&self) {
-        loop {
-            self.shared.news.notified().await;
-            let news = self.shared.known().to_string();
-            let told = self
-                .pool
-                .try_rows(|| sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(news.as_str()));
-            match told.await {
-                Err(sqlx::Error::PoolClosed) => return,
-                // They will find out.
-                Err(error) => tracing::debug!(%error, "nobody could be told of new events"),
-                Ok(_) => {}
-            }
-            sleep(self.options.notify_gap).await;
-        }
+        tokio::join!(self.poll(), self.listen());
     }
 
     /// Asks: soon again while there is something new that nobody told, seldom otherwise.

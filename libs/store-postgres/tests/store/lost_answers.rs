@@ -7,18 +7,16 @@ use ports::{AppendError, Appended, EventStore, Position, ReadModels, Version};
 use std::time::{Duration, Instant};
 use testkit::postgres::Server;
 
-/// Nobody talks to the server but who is asked to: notifications and polls would meet the cut instead.
+/// Nobody talks to the server but who is asked to: polls would meet the cut instead.
 fn quiet() -> PostgresOptions {
     let never = Duration::from_secs(3600);
-    PostgresOptions { listen: false, poll_idle: never, notify_gap: never, ..PostgresOptions::default() }
+    PostgresOptions { listen: false, poll_idle: never, ..PostgresOptions::default() }
 }
 
 async fn scene(options: PostgresOptions) -> (Proxy, PostgresStore) {
     let proxy = Proxy::to(&Server::shared().database()).await;
     let store = PostgresStore::open(&proxy.url, options).await.expect("a store");
-    // The first append also wakes the notifications up, once.
     store.append(append(stream(9), 0, 1)).await.expect("appended");
-    tokio::time::sleep(Duration::from_millis(200)).await;
     (proxy, store)
 }
 
