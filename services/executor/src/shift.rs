@@ -51,11 +51,7 @@ impl Shift {
     /// Sees an order through.
     pub(crate) async fn serve(&self, lease: Box<dyn Lease>, pass: Pass) {
         match lease.handout() {
-            Handout::First => {
-                if !self.may_begin(&*lease).await {
-                    return;
-                }
-            }
+            Handout::First => return self.begin(lease, pass).await,
             Handout::Again => {
                 drop(pass);
                 return self.tell_lost(lease).await;
@@ -66,9 +62,29 @@ impl Shift {
                 }
             }
         }
-        let at_work = self.presence.at(lease.order());
-        let ended = self.carry_out(&*lease).await;
-        drop(at_work);
+        let ended = self.carry_out(&*lease, &CancellationToken::new()).await;
+        self.conclude(lease, pass, ended).await;
+    }
+
+    /// Begins at once, while the bus is told: an order that is given out for the first time is nobody else's,
+    /// whatever becomes of the report. But if the bus refuses it, the work is stopped and the order goes back;
+    /// whoever takes it reports it as lost.
+    async fn begin(&self, lease: Box<dyn Lease>, pass: Pass) {
+        let refused = CancellationToken::new();
+        let told = async { self.tell_start(&*lease).await.inspect_err(|_| refused.cancel()) };
+        // In this order: what is refused on the spot is not begun.
+        let (told, ended) = tokio::join!(biased; told, self.carry_out(&*lease, &refused));
+        match told {
+            Ok(()) => self.conclude(lease, pass, ended).await,
+            Err(error) => {
+                drop(pass);
+                self.refused(lease.order(), &error).await;
+            }
+        }
+    }
+
+    /// Tells how an attempt ended to whom it concerns.
+    async fn conclude(&self, lease: Box<dyn Lease>, pass: Pass, ended: Ended) {
         let verdict = match &ended {
             Ended::With(outcome) => Verdict::of(lease.order(), outcome),
             Ended::HandedBack => Verdict::Unknown,
@@ -102,33 +118,27 @@ impl Shift {
         answer == Some(Answer::Accepted) && !lease.is_lost()
     }
 
-    /// Reports the start; false if the attempt must not begin. Its order goes back then, and whoever takes it
-    /// reports it as lost.
-    async fn may_begin(&self, lease: &dyn Lease) -> bool {
+    /// Reports the start; of a merge nobody wants to know. When everything has to end, it is not waited for.
+    async fn tell_start(&self, lease: &dyn Lease) -> Result<(), BusError> {
         let WorkOrder { build, work, attempt, .. } = *lease.order();
         if work == Work::Merge {
-            return true;
+            return Ok(());
         }
         let executor = self.executor.identity.name.clone();
         let started = OutcomeReport::Started { build, work, attempt, executor };
-        let said = tokio::select! {
+        tokio::select! {
             biased;
             said = self.executor.reporting.begin(started) => said,
-            () = self.hand_back.cancelled() => return false,
-            () = self.signals.stop.cancelled() => return false,
-        };
-        match said {
-            // The bus may have been away for long.
-            Ok(()) => !lease.is_lost(),
-            Err(error) => {
-                self.refused(lease.order(), &error).await;
-                false
-            }
+            () = self.is_stopping() => Ok(()),
         }
     }
 
     /// A worker that panics is a failed attempt, not a lost one.
-    async fn carry_out(&self, lease: &dyn Lease) -> Ended {
+    async fn carry_out(&self, lease: &dyn Lease, refused: &CancellationToken) -> Ended {
+        if refused.is_cancelled() || lease.is_lost() {
+            return Ended::HandedBack;
+        }
+        let _at_work = self.presence.at(lease.order());
         let begun = Instant::now();
         let revoked = lease.revoked();
         let stop = revoked.child_token();
@@ -137,7 +147,7 @@ impl Shift {
         let mut stopped = false;
         let joined = tokio::select! {
             joined = &mut work => joined,
-            () = self.is_stopping() => {
+            () = self.is_stopping_or(refused) => {
                 // What the driver revoked is nothing to hand back.
                 stopped = !revoked.is_cancelled();
                 stop.cancel();
@@ -161,6 +171,13 @@ impl Shift {
                 Ended::With(Outcome { result, ..outcome })
             }
             Err(_) => Ended::With(outcome),
+        }
+    }
+
+    async fn is_stopping_or(&self, refused: &CancellationToken) {
+        tokio::select! {
+            () = self.is_stopping() => {}
+            () = refused.cancelled() => {}
         }
     }
 
