@@ -15,6 +15,11 @@ impl Cache {
         Self { capacity: capacity.max(1), mailboxes: Mutex::new(LruCache::unbounded()) }
     }
 
+    /// The mailbox of a build that is here. That it is looked for is no use of it.
+    pub(crate) fn known(&self, id: BuildId) -> Option<Arc<Mailbox>> {
+        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner).peek(&id).map(Arc::clone)
+    }
+
     /// The one mailbox of a build. There must never be two: one of them would be out of date. So only those
     /// that nobody holds are let go of, and the cache may for a while be larger than its capacity.
     pub(crate) fn mailbox(&self, id: BuildId) -> Arc<Mailbox> {

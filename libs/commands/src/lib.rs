@@ -29,7 +29,7 @@ use domain::{
 };
 use mailbox::Mailbox;
 use pauses::Pauses;
-use ports::{Clock, EventStore, Position, StoreError, Version};
+use ports::{Clock, EventStore, Position, RecordedEvent, StoreError, Version};
 use std::sync::Arc;
 
 /// Whether other processes write to the same store.
@@ -188,6 +188,21 @@ impl Builds {
         look: impl FnOnce(&Loaded) -> R + Send,
     ) -> Result<Option<R>, StoreError> {
         self.look(id, Some(version), look).await
+    }
+
+    /// Takes note of an event of the log. Told of all of them in their order, this process knows builds that others
+    /// write to without asking for them. Never waits: a build that is in use is read on when it is needed.
+    pub fn hear(&self, event: &RecordedEvent) {
+        if self.inner.writers == Writers::OnlyThis {
+            return;
+        }
+        let mailbox = match event.version {
+            Version(1) => Some(self.inner.cache.mailbox(event.stream.build())),
+            _ => self.inner.cache.known(event.stream.build()),
+        };
+        if let Some(mailbox) = mailbox {
+            mailbox.hear(event);
+        }
     }
 
     async fn look<R>(

@@ -8,7 +8,7 @@ use ports::{RecordedEvent, Snapshot, StoreError, StreamId, Version};
 const PAGE: usize = 1_000;
 
 impl Loaded {
-    fn fold(&mut self, events: &[RecordedEvent]) -> Result<(), StoreError> {
+    pub(crate) fn fold(&mut self, events: &[RecordedEvent]) -> Result<(), StoreError> {
         for event in events {
             let decoded = event.build_event().map_err(|error| StoreError::Corrupt(Box::new(error)))?;
             self.build.apply(&decoded);

@@ -6,7 +6,7 @@ use domain::{
     build::{BuildEvent, Command},
 };
 use futures::FutureExt as _;
-use ports::{Append, AppendError, Appended, Metadata, NewEvent, StoreError, StreamId, Version};
+use ports::{Append, AppendError, Appended, Metadata, NewEvent, RecordedEvent, StoreError, StreamId, Version};
 use std::{
     collections::VecDeque,
     panic::AssertUnwindSafe,
@@ -59,6 +59,19 @@ impl Mailbox {
 
     pub(crate) async fn lock(&self) -> tokio::sync::MutexGuard<'_, Option<Loaded>> {
         self.loaded.lock().await
+    }
+
+    /// Folds an event, if it is the next of what is known.
+    pub(crate) fn hear(&self, event: &RecordedEvent) {
+        let Ok(mut held) = self.loaded.try_lock() else { return };
+        if event.version == Version(1) && held.is_none() {
+            *held = Some(Loaded::default());
+        }
+        let Some(loaded) = held.as_mut().filter(|loaded| loaded.version.0 + 1 == event.version.0) else { return };
+        // Whoever needs the build finds out that the event cannot be read.
+        if loaded.fold(std::slice::from_ref(event)).is_err() {
+            *held = None;
+        }
     }
 
     pub(crate) fn post(&self, actor: Arc<str>, command: Command) -> oneshot::Receiver<Answer> {

@@ -45,6 +45,7 @@ impl Driver {
                 return Ok(());
             }
             for event in events {
+                self.builds.hear(&event);
                 if let Some(news) = news_in(&event) {
                     let build = event.stream.build();
                     desk.admission().hear(build, event.version);

@@ -68,3 +68,45 @@ async fn two_processes_command_one_build_and_nothing_is_lost_or_doubled() {
         builds.read(build(1), |loaded| assert_eq!(loaded.build, folded)).await.unwrap().unwrap();
     }
 }
+
+#[tokio::test]
+async fn what_a_process_heard_of_it_need_not_read() {
+    // Given a process that hears of all events, and a build that another submitted
+    let scene = Scene::with(Writers::Several, 10).await;
+    let other = scene.somebody_else();
+    other.execute(build(1), "other".into(), submit(plan(2))).await.unwrap();
+    for event in scene.stream(build(1)).await {
+        scene.builds.hear(&event);
+    }
+    let reads = scene.store.reads();
+    // When it looks at it and commands it
+    let version = scene.builds.read_since(build(1), Version(3), |loaded| loaded.version).await.unwrap();
+    scene.execute(build(1), start(0)).await.unwrap();
+    // Then it reads nothing,
+    assert_eq!(version, Some(Version(4)));
+    assert_eq!(scene.store.reads(), reads);
+    scene.assert_sound(build(1)).await;
+}
+
+#[tokio::test]
+async fn what_a_process_did_not_hear_of_it_reads() {
+    // Given a build of which a process heard the beginning and, after a gap, more
+    let scene = Scene::with(Writers::Several, 10).await;
+    let other = scene.somebody_else();
+    other.execute(build(1), "other".into(), submit(plan(3))).await.unwrap();
+    let submitted = scene.stream(build(1)).await;
+    for task in 0..3 {
+        other.execute(build(1), "other".into(), start(task)).await.unwrap();
+    }
+    let stream = scene.stream(build(1)).await;
+    for event in submitted.iter().chain(stream.last()).chain(&submitted) {
+        scene.builds.hear(event);
+    }
+    // When it looks at it
+    let last = stream.last().unwrap().version;
+    let version = scene.builds.read_since(build(1), last, |loaded| loaded.version).await.unwrap();
+    // Then it sees everything.
+    assert_eq!(version, Some(last));
+    scene.execute(build(1), finish(0)).await.unwrap();
+    scene.assert_sound(build(1)).await;
+}
