@@ -2,25 +2,45 @@
 //!
 //! However the bus, the driver or this process fail, a report that was written once is published until it is
 //! confirmed. The broker's durability decides how soon that is, not whether.
+//!
+//! A report is in the hands of the operating system before it is published, and on the disk before its order is
+//! settled; publishing doesn't wait for the disk. So whoever kills the process finds the report in the log, and
+//! a machine that fails before the disk has it fails before the order is settled: that comes again.
+//!
+//! | file | what |
+//! |---|---|
+//! | `record` | a line of the log |
+//! | `contents` | what a file of the log says when it is read again |
+//! | `segment` | one file of the log |
+//! | `log` | all of them: where reports go, and when a file can go |
+//! | `writer` | the thread that writes, for all that report at the same time |
+//! | `syncer` | the thread that makes durable, for all that wait for it |
 
-mod folder;
+mod contents;
+mod log;
+mod record;
+mod segment;
+mod syncer;
+mod writer;
 
 use crate::SpoolSettings;
-use folder::{Folder, Kept};
-use ports::{BusError, Confirmation, OutcomeBus, OutcomeReport};
+use log::{Kept, Left, Log};
+use ports::{BusError, Confirmation, OutcomeBus, OutcomeReport, WireError};
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    task::spawn_blocking,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use writer::{Durability, Writer};
 
 /// A spool before a bus. Clones are the same spool.
 #[derive(Clone)]
 pub struct OutcomeSpool(Arc<Shared>);
 
 struct Shared {
-    folder: Folder,
+    writer: Writer,
     bus: Arc<dyn OutcomeBus>,
     settings: SpoolSettings,
     room: Arc<Semaphore>,
@@ -35,17 +55,19 @@ impl OutcomeSpool {
     /// Opens a spool and begins to publish what an earlier process left in it.
     ///
     /// # Errors
-    /// If the folder cannot be made or listed.
+    /// If the folder cannot be made or listed, or there can be no more threads.
     pub async fn open(
         folder: PathBuf,
         bus: Arc<dyn OutcomeBus>,
         settings: SpoolSettings,
     ) -> io::Result<Self> {
-        let (folder, left) = Folder::open(folder).await?;
+        let segment_bytes = settings.segment_bytes;
+        let (log, left) = spawn_blocking(move || Log::open(folder, segment_bytes)).await??;
+        let unconfirmed = settings.unconfirmed.max(1);
         let shared = Shared {
-            folder,
+            writer: Writer::start(log, unconfirmed)?,
             bus,
-            room: Arc::new(Semaphore::new(settings.unconfirmed.max(1))),
+            room: Arc::new(Semaphore::new(unconfirmed)),
             settings,
             publishing: TaskTracker::new(),
             closed: CancellationToken::new(),
@@ -63,24 +85,24 @@ impl OutcomeSpool {
         self.0.bus.as_ref()
     }
 
-    /// Keeps a report and publishes it; returns when the bus has it. From then on it is published again by
-    /// itself until it is confirmed. If the disk takes it not, it is kept in memory only.
+    /// Keeps a report and publishes it; returns when the bus has it and it is durable. From then on it is
+    /// published again by itself until it is confirmed. If the disk takes it not, it is kept in memory only.
     ///
     /// # Errors
     /// If the bus is closed, or never takes a report of that size.
     pub async fn report(&self, report: OutcomeReport) -> Result<(), BusError> {
-        let kept = match self.0.folder.keep(&report).await {
-            Ok(kept) => Some(kept),
-            Err(error) => {
-                let (build, work, attempt) = report.about();
-                tracing::error!(%error, build.id = %build, %work, %attempt, "a report could not be spooled");
-                None
-            }
-        };
+        let (kept, durability) = self.0.keep(&report).await.unzip();
         let Some(room) = self.0.room().await else { return Err(BusError::Closed) };
         let (taken, has_it) = oneshot::channel();
+        let about = report.about();
         self.0.spawn(Arc::clone(&self.0).publish(report, kept, Some(taken), room));
-        has_it.await.unwrap_or(Err(BusError::Closed))
+        has_it.await.unwrap_or(Err(BusError::Closed))?;
+        if let Some(durability) = durability
+            && let Err(error) = durability.wait().await
+        {
+            tracing::error!(%error, ?about, "a report in the spool may not outlast the machine");
+        }
+        Ok(())
     }
 
     /// Waits until everything is confirmed, but no longer than this, and publishes nothing afterwards. What is
@@ -106,11 +128,27 @@ impl Shared {
         Arc::clone(&self.room).acquire_owned().await.ok()
     }
 
-    async fn publish_again(self: Arc<Self>, left: Vec<Kept>) {
-        for kept in left {
+    async fn keep(&self, report: &OutcomeReport) -> Option<(Kept, Durability)> {
+        let kept = self.writer.keep(report).await;
+        let said = kept.inspect_err(|error| {
+            let (build, work, attempt) = report.about();
+            tracing::error!(%error, build.id = %build, %work, %attempt, "a report could not be spooled");
+        });
+        said.ok()
+    }
+
+    async fn publish_again(self: Arc<Self>, left: Vec<Left>) {
+        for Left { kept, body } in left {
             let Some(room) = self.room().await else { return };
-            if let Some(report) = self.folder.read(&kept).await {
-                self.spawn(Arc::clone(&self).publish(report, Some(kept), None, room));
+            match OutcomeReport::decode(&body) {
+                Ok(report) => self.spawn(Arc::clone(&self).publish(report, Some(kept), None, room)),
+                Err(error @ WireError::Newer(_)) => {
+                    tracing::error!(%error, ?kept, "a report in the spool is left for a newer version");
+                }
+                Err(error) => {
+                    tracing::error!(%error, ?kept, "a report in the spool cannot be read");
+                    self.writer.set_aside(kept, body).await;
+                }
             }
         }
     }
@@ -138,15 +176,15 @@ impl Shared {
                 Err(error @ BusError::Closed) => return tell(&mut taken, Err(error)),
                 Err(error @ BusError::TooLarge { .. }) => {
                     tracing::error!(%error, about = ?report.about(), "a report is set aside");
-                    if let Some(kept) = kept {
-                        self.folder.set_aside(&kept).await;
+                    if let (Some(kept), Ok(body)) = (kept, report.encode()) {
+                        self.writer.set_aside(kept, body).await;
                     }
                     return tell(&mut taken, Err(error));
                 }
             };
             if confirmed(confirmation, wait).await {
                 if let Some(kept) = kept {
-                    self.folder.remove(kept).await;
+                    self.writer.forget(kept).await;
                 }
                 return;
             }
