@@ -114,6 +114,7 @@ impl OutcomeSpool {
         }
         self.0.closed.cancel();
         self.0.publishing.wait().await;
+        self.0.writer.tidy_up().await;
     }
 }
 

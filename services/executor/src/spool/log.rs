@@ -111,6 +111,11 @@ impl Log {
         }
     }
 
+    /// Writes no more to the current segment, so that it goes as soon as all in it are confirmed.
+    pub(super) fn leave_current(&mut self) {
+        self.current = None;
+    }
+
     /// Keeps a report for people, out of the way of every later start.
     pub(super) fn set_aside(&mut self, kept: &Kept, body: &[u8]) {
         let path = self.folder.join(format!("{SET_ASIDE}{}-{}.json", kept.segment, kept.number));

@@ -22,6 +22,7 @@ enum Request {
     Keep(Keep),
     Forget { kept: Kept, done: oneshot::Sender<()> },
     SetAside { kept: Kept, body: Vec<u8>, done: oneshot::Sender<()> },
+    TidyUp { done: oneshot::Sender<()> },
 }
 
 struct Keep {
@@ -60,9 +61,15 @@ impl Writer {
         self.ask(Request::SetAside { kept, body, done }, is_done).await;
     }
 
+    /// Leaves nothing on the disk if everything is confirmed.
+    pub(super) async fn tidy_up(&self) {
+        let (done, is_done) = oneshot::channel();
+        self.ask(Request::TidyUp { done }, is_done).await;
+    }
+
     async fn ask(&self, request: Request, is_done: oneshot::Receiver<()>) {
         if self.0.send(request).await.is_err() || is_done.await.is_err() {
-            tracing::error!(error = %gone(), "a report stays in the spool");
+            tracing::error!(error = %gone(), "what is over stays in the spool");
         }
     }
 }
@@ -103,6 +110,10 @@ fn serve(log: &mut Log, due: &std_mpsc::Sender<Due>, all: &mut Vec<Request>) {
             }
             Request::SetAside { kept, body, done } => {
                 log.set_aside(&kept, &body);
+                settled.push(done);
+            }
+            Request::TidyUp { done } => {
+                log.leave_current();
                 settled.push(done);
             }
         }
