@@ -26,7 +26,8 @@ mod writer;
 use crate::SpoolSettings;
 use log::{Kept, Left, Log};
 use ports::{BusError, Confirmation, OutcomeBus, OutcomeReport, WireError};
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs::File, io, path::PathBuf, sync::Arc, time::Duration};
+use syncer::Flush;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     task::spawn_blocking,
@@ -61,11 +62,20 @@ impl OutcomeSpool {
         bus: Arc<dyn OutcomeBus>,
         settings: SpoolSettings,
     ) -> io::Result<Self> {
+        Self::open_with(folder, bus, settings, File::sync_data).await
+    }
+
+    async fn open_with(
+        folder: PathBuf,
+        bus: Arc<dyn OutcomeBus>,
+        settings: SpoolSettings,
+        flush: impl Flush,
+    ) -> io::Result<Self> {
         let segment_bytes = settings.segment_bytes;
         let (log, left) = spawn_blocking(move || Log::open(folder, segment_bytes)).await??;
         let unconfirmed = settings.unconfirmed.max(1);
         let shared = Shared {
-            writer: Writer::start(log, unconfirmed)?,
+            writer: Writer::start(log, unconfirmed, flush)?,
             bus,
             room: Arc::new(Semaphore::new(unconfirmed)),
             settings,
@@ -220,5 +230,61 @@ async fn confirmed(confirmation: Option<Confirmation>, within: Duration) -> bool
         biased;
         () = all => true,
         () = sleep(within) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{
+        BuildId,
+        build::{Attempt, Work},
+    };
+    use ports::{Answer, ExecutorName, Received};
+    use std::sync::{Mutex, mpsc};
+
+    /// A bus that has each report at once.
+    struct Taking(tokio::sync::mpsc::UnboundedSender<Answer>);
+
+    #[async_trait::async_trait]
+    impl OutcomeBus for Taking {
+        async fn report(&self, _: OutcomeReport) -> Result<Confirmation, BusError> {
+            self.0.send(Answer::Accepted).map_err(|_| BusError::Closed)?;
+            Ok(Confirmation::pair().1)
+        }
+
+        async fn reports(&self, _: usize) -> Result<Vec<Received>, BusError> {
+            Err(BusError::Closed)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_report_is_published_before_it_is_durable_and_told_afterwards() {
+        // Given a disk that takes its time
+        let (finish, finished) = mpsc::channel();
+        let finished = Mutex::new(finished);
+        let flush = move |_: &File| finished.lock().unwrap().recv().map_err(io::Error::other);
+        let folder = tempfile::tempdir().unwrap();
+        let (taken, mut is_taken) = tokio::sync::mpsc::unbounded_channel();
+        let (bus, settings) = (Arc::new(Taking(taken)), SpoolSettings::default());
+        let spool = OutcomeSpool::open_with(folder.path().to_owned(), bus, settings, flush).await.unwrap();
+        // When something is reported
+        let lost = OutcomeReport::Lost {
+            build: BuildId::new(ulid::Ulid(1)),
+            work: Work::Plan,
+            attempt: Attempt::FIRST,
+            executor: ExecutorName("e1".into()),
+        };
+        let mut reporting = Box::pin(spool.report(lost));
+        // Then the bus has it while the disk has not
+        tokio::select! {
+            biased;
+            _ = &mut reporting => panic!("it is not durable yet"),
+            taken = is_taken.recv() => assert!(taken.is_some()),
+        }
+        assert!(timeout(Duration::from_millis(50), &mut reporting).await.is_err(), "it is not durable yet");
+        // and whoever reported goes on when both have.
+        finish.send(()).unwrap();
+        timeout(Duration::from_secs(20), reporting).await.unwrap().unwrap();
     }
 }

@@ -183,3 +183,20 @@ fn unreadable(path: &Path, error: &io::Error) {
         tracing::error!(%error, file = %path.display(), "a file in the spool could not be set aside");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Log, io};
+
+    #[test]
+    fn what_the_disk_may_have_lost_a_part_of_gets_no_more_reports() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = Log::open(folder.path().to_owned(), 1 << 20).unwrap();
+        let first = log.keep(&[b"a".to_vec()]).unwrap();
+        let second = log.keep(&[b"b".to_vec()]).unwrap();
+        assert_eq!(first.kept[0].segment, second.kept[0].segment);
+        first.file.flush(|_| Err(io::ErrorKind::StorageFull.into())).unwrap_err();
+        let third = log.keep(&[b"c".to_vec()]).unwrap();
+        assert_ne!(third.kept[0].segment, second.kept[0].segment);
+    }
+}

@@ -56,11 +56,11 @@ impl SegmentFile {
 
     /// Has what was written outlast the machine. Where that failed once it fails for ever: the kernel may have
     /// dropped what it could not write, and says so only once.
-    pub(super) fn sync(&self, sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    pub(super) fn flush(&self, flush: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
         if self.is_doubtful() {
             return Err(io::Error::other("an earlier write to this file may be lost"));
         }
-        sync(&self.file).inspect_err(|_| self.doubtful.store(true, Ordering::Relaxed))
+        flush(&self.file).inspect_err(|_| self.doubtful.store(true, Ordering::Relaxed))
     }
 
     fn is_doubtful(&self) -> bool {

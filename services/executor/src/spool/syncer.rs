@@ -17,6 +17,10 @@ pub(super) type Flushed = Result<(), Arc<io::Error>>;
 /// Told once whether a report is durable.
 pub(super) type Durable = oneshot::Sender<Flushed>;
 
+/// What makes a file durable.
+pub(super) trait Flush: Fn(&File) -> io::Result<()> + Send + 'static {}
+impl<T: Fn(&File) -> io::Result<()> + Send + 'static> Flush for T {}
+
 /// Who waits for what was written to a file before.
 pub(super) struct Due {
     pub(super) file: Arc<SegmentFile>,
@@ -24,27 +28,27 @@ pub(super) struct Due {
 }
 
 /// Starts it; it ends when nobody can hand it anything. No more can be due than there are who report.
-pub(super) fn start() -> io::Result<mpsc::Sender<Due>> {
+pub(super) fn start(flush: impl Flush) -> io::Result<mpsc::Sender<Due>> {
     let (hand_in, due) = mpsc::channel();
-    thread::Builder::new().name("spool-syncer".into()).spawn(move || run(&due, File::sync_data))?;
+    thread::Builder::new().name("spool-syncer".into()).spawn(move || run(&due, flush))?;
     Ok(hand_in)
 }
 
-fn run(due: &mpsc::Receiver<Due>, sync: impl Fn(&File) -> io::Result<()>) {
+fn run(due: &mpsc::Receiver<Due>, flush: impl Fn(&File) -> io::Result<()>) {
     while let Ok(first) = due.recv() {
-        let mut synced: Option<(Arc<SegmentFile>, Flushed)> = None;
+        let mut flushed: Option<(Arc<SegmentFile>, Flushed)> = None;
         // Whatever is here was written before the flush begins. Another file comes only after a rotation.
         let all: Vec<_> = std::iter::once(first).chain(due.try_iter()).collect();
         for Due { file, waiting } in all {
-            let said = match synced.take_if(|(same, _)| Arc::ptr_eq(same, &file)) {
+            let said = match flushed.take_if(|(same, _)| Arc::ptr_eq(same, &file)) {
                 Some((_, said)) => said,
-                None => file.sync(&sync).map_err(Arc::new),
+                None => file.flush(&flush).map_err(Arc::new),
             };
             for durable in waiting {
                 // Whoever reported may not wait any more.
                 let _ = durable.send(said.clone());
             }
-            synced = Some((file, said));
+            flushed = Some((file, said));
         }
     }
 }

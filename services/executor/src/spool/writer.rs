@@ -2,7 +2,7 @@
 
 use super::{
     log::{Kept, Log, Written},
-    syncer::{self, Due, Durable, Flushed},
+    syncer::{self, Due, Durable, Flush, Flushed},
 };
 use ports::OutcomeReport;
 use std::{
@@ -33,9 +33,9 @@ struct Keep {
 
 impl Writer {
     /// Starts it; so many may wait for it before whoever comes next has to wait for them.
-    pub(super) fn start(log: Log, waiting: usize) -> io::Result<Self> {
+    pub(super) fn start(log: Log, waiting: usize, flush: impl Flush) -> io::Result<Self> {
         let (hand_in, requests) = mpsc::channel(waiting);
-        let due = syncer::start()?;
+        let due = syncer::start(flush)?;
         thread::Builder::new().name("spool-writer".into()).spawn(move || run(log, requests, &due))?;
         Ok(Self(hand_in))
     }

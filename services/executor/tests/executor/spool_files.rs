@@ -316,6 +316,13 @@ async fn what_is_no_report_is_set_aside_and_disturbs_nothing() {
         assert_eq!(fs::read_to_string(folder.path().join("set-aside-2-0.json")).unwrap(), "{}");
         life.kill();
     }
+    // and nothing new is mistaken for it.
+    fs::remove_dir(folder.path().join("outcomes-4.damaged")).unwrap();
+    fs::rename(folder.path().join("set-aside-2-0.json"), folder.path().join("set-aside-7-0.json")).unwrap();
+    let life = Life::on(&Fleet::new(), folder.path()).await;
+    life.reported(report(2)).await;
+    assert!(files(folder.path()).contains(&"outcomes-8.log".to_owned()), "{:?}", files(folder.path()));
+    life.kill();
 }
 
 #[tokio::test]
