@@ -99,7 +99,8 @@ pub(crate) struct DoctorArgs {
 Everything is real but the work: HTTP, SQLite on the disk of --dir, driver, projector, queue. Takes minutes.
 
 With --database-url and --nats-url a fleet is measured: databases are made on that server and removed, and what
-is in the streams of that NATS is removed. Use servers that nobody else uses.")]
+is in the streams of that NATS is removed. Use servers that nobody else uses; a NATS server that has streams of
+Buildwright already is refused.")]
 pub(crate) struct BenchArgs {
     /// The figures as JSON
     #[arg(long)]
