@@ -63,6 +63,9 @@ pub(crate) struct UpArgs {
     /// Let builds start from repositories on this machine's disk, whoever asks for them
     #[arg(long, env = "BUILDWRIGHT_ALLOW_LOCAL_REPOSITORIES", hide_env_values = true)]
     pub(crate) allow_local_repositories: bool,
+    /// Throw the read models (what lists are read from) away at the start, and fold them again from all events
+    #[arg(long)]
+    pub(crate) rebuild: bool,
 }
 
 /// `demo`.
