@@ -32,6 +32,7 @@ const AGAIN: Duration = Duration::from_millis(300);
 #[derive(Debug, Clone)]
 pub struct EventFeed {
     bus: NatsBus,
+    gather: Duration,
 }
 
 /// Where the feed stands.
@@ -64,7 +65,13 @@ impl EventFeed {
     /// The feed of a bus.
     #[must_use]
     pub fn new(bus: &NatsBus) -> Self {
-        Self { bus: bus.clone() }
+        Self { bus: bus.clone(), gather: Duration::ZERO }
+    }
+
+    /// Waits for so long after hearing of something new, so that what comes meanwhile is read and told together.
+    #[must_use]
+    pub fn gather_for(self, gather: Duration) -> Self {
+        Self { gather, ..self }
     }
 
     /// Feeds until told to stop. It goes on after the last event in the stream; where the stream is empty, after
@@ -97,6 +104,7 @@ impl EventFeed {
             let events = store.read_all(stand.position, BATCH).await?;
             if events.is_empty() {
                 head.changed().await.map_err(|_| StoreError::Closed)?;
+                tokio::time::sleep(self.gather).await;
                 continue;
             }
             stand = self.publish(stand, &events).await?;
