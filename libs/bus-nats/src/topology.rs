@@ -35,38 +35,54 @@ pub(crate) struct Made {
     pub(crate) buckets: BucketsMade,
 }
 
-/// Makes what is not there. With `update`, also changes what other bounds were used for.
+/// Which streams may be made.
+#[derive(Clone, Copy)]
+pub(crate) enum Makes<'a> {
+    /// Those that are not there. With `update`, what other bounds were used for is changed.
+    All { update: bool },
+    /// These. The others are there, or are being removed just now.
+    Only(&'a [String]),
+}
+
+impl Makes<'_> {
+    fn updates(self) -> bool {
+        matches!(self, Self::All { update: true })
+    }
+}
+
+/// Makes what is not there and may be made.
 pub(crate) async fn see_to(
     jetstream: &Context,
     options: &NatsOptions,
-    update: bool,
+    makes: Makes<'_>,
 ) -> Result<Made, async_nats::Error> {
     for stream in streams(options) {
-        see_to_stream(jetstream, stream, update).await?;
+        see_to_stream(jetstream, stream, makes).await?;
     }
     let [builds, projects] = buckets(options);
     let buckets = BucketsMade {
-        builds: see_to_stream(jetstream, builds, update).await?.made,
-        projects: see_to_stream(jetstream, projects, update).await?.made,
+        builds: see_to_stream(jetstream, builds, makes).await?.made,
+        projects: see_to_stream(jetstream, projects, makes).await?.made,
     };
-    let tasks = see_to_stream(jetstream, tasks(options, &options.pool), update).await?;
+    let tasks = see_to_stream(jetstream, tasks(options, &options.pool), makes).await?;
     let lane = executors(options, &options.pool, &Lane::default());
-    see_to_consumer(jetstream, lane, &subject::tasks(&options.pool), update).await?;
-    see_to_consumer(jetstream, driver(), OUTCOMES, update).await?;
-    see_to_consumer(jetstream, poison(), ADVISORIES, update).await?;
+    see_to_consumer(jetstream, lane, &subject::tasks(&options.pool), makes.updates()).await?;
+    see_to_consumer(jetstream, driver(), OUTCOMES, makes.updates()).await?;
+    see_to_consumer(jetstream, poison(), ADVISORIES, makes.updates()).await?;
     Ok(Made { tasks: tasks.made, last_order: tasks.last, buckets })
 }
 
-/// Makes what orders of a pool's lane need. With `update`, also changes a consumer of other bounds.
+/// Makes what orders of a pool's lane need.
 pub(crate) async fn see_to_lane(
     jetstream: &Context,
     options: &NatsOptions,
     pool: &PoolName,
     lane: &Lane,
-    update: bool,
+    makes: Makes<'_>,
 ) -> Result<(), async_nats::Error> {
-    see_to_stream(jetstream, tasks(options, pool), false).await?;
-    see_to_consumer(jetstream, executors(options, pool, lane), &subject::tasks(pool), update).await
+    see_to_stream(jetstream, tasks(options, pool), makes).await?;
+    let updates = matches!(makes, Makes::All { .. });
+    see_to_consumer(jetstream, executors(options, pool, lane), &subject::tasks(pool), updates).await
 }
 
 /// The streams that [`see_to`] sees to.
@@ -75,25 +91,23 @@ pub(crate) fn names(options: &NatsOptions) -> Vec<String> {
     streams(options).into_iter().chain(buckets(options)).chain([tasks]).map(|stream| stream.name).collect()
 }
 
-/// Waits until those of these streams that are not there have been away for a while.
+/// Which of these streams are not there, and have not been for a while.
 ///
 /// A server that removes a stream first tells whoever waits there, and then removes the files, by the stream's
 /// name: also those of a stream of that name that was made meanwhile. Such a stream is listed like any other, but
 /// answers no publish, for ever.
-pub(crate) async fn let_removals_end(
+pub(crate) async fn gone(
     jetstream: &Context,
     names: &[String],
     pause: Duration,
-) -> Result<(), async_nats::Error> {
+) -> Result<Vec<String>, async_nats::Error> {
     let mut gone = missing(jetstream, names).await?;
-    while !gone.is_empty() {
+    if !gone.is_empty() {
         tokio::time::sleep(pause).await;
-        let before = std::mem::replace(&mut gone, missing(jetstream, names).await?);
-        if gone.iter().all(|name| before.contains(name)) {
-            break;
-        }
+        let still = missing(jetstream, names).await?;
+        gone.retain(|name| still.contains(name));
     }
-    Ok(())
+    Ok(gone)
 }
 
 async fn missing(jetstream: &Context, names: &[String]) -> Result<Vec<String>, async_nats::Error> {
@@ -161,16 +175,19 @@ pub(crate) async fn found(jetstream: &Context, stream: &str) -> Result<Found, as
 async fn see_to_stream(
     jetstream: &Context,
     config: Config,
-    update: bool,
+    makes: Makes<'_>,
 ) -> Result<Found, async_nats::Error> {
     let name = config.name.clone();
+    if matches!(makes, Makes::Only(names) if !names.contains(&name)) {
+        return found(jetstream, &name).await;
+    }
     match jetstream.create_stream(config.clone()).await {
         Ok(stream) => Found::of(stream.cached_info()),
         Err(error) if is_of_other_bounds(&error.kind()) => {
-            if update {
+            if makes.updates() {
                 return Found::of(&jetstream.update_stream(config).await?);
             }
-            Found::of(jetstream.get_stream(name).await?.cached_info())
+            found(jetstream, &name).await
         }
         Err(error) => Err(error.into()),
     }

@@ -1,7 +1,13 @@
 //! Seeing to it that streams and consumers are there, and what is seen then.
 
 use super::unavailable;
-use crate::{NatsBus, artifacts::BucketsMade, lane::Lane, subjects, topology};
+use crate::{
+    NatsBus,
+    artifacts::BucketsMade,
+    lane::Lane,
+    subjects,
+    topology::{self, Makes},
+};
 use names::PoolName;
 use ports::BusError;
 use std::{
@@ -44,15 +50,21 @@ impl NatsBus {
         if before.is_some_and(|look| look.began >= asked) {
             return true;
         }
-        if let Some(look) = before {
-            let next = tokio::time::sleep_until((look.began + AT_MOST_EVERY).into());
-            let names = topology::names(&self.options);
-            if self.closed.run_until_cancelled(next).await.is_none() || !self.let_removals_end(&names).await {
-                return false;
+        let gone = match before {
+            None => None,
+            Some(look) => {
+                match self.gone(&topology::names(&self.options), look.began + AT_MOST_EVERY).await {
+                    Ok(gone) => Some(gone),
+                    Err(error) => {
+                        tracing::warn!(%error, "it cannot be seen which streams there are");
+                        return false;
+                    }
+                }
             }
-        }
+        };
         let began = Instant::now();
-        match Box::pin(topology::see_to(&self.jetstream, &self.options, update)).await {
+        let makes = gone.as_deref().map_or(Makes::All { update }, Makes::Only);
+        match Box::pin(topology::see_to(&self.jetstream, &self.options, makes)).await {
             Ok(made) => {
                 self.note(made, epoch);
                 *seen_to = Some(Look { began, epoch });
@@ -83,18 +95,13 @@ impl NatsBus {
         }
     }
 
-    /// Before streams are made that were there before, over this connection. Returns whether they may be made.
-    async fn let_removals_end(&self, names: &[String]) -> bool {
-        let pause = self.options.removal_pause;
-        let ended = Box::pin(topology::let_removals_end(&self.jetstream, names, pause));
-        match self.closed.run_until_cancelled(ended).await {
-            None => false,
-            Some(Ok(())) => true,
-            Some(Err(error)) => {
-                tracing::warn!(%error, "it cannot be seen which streams there are");
-                false
-            }
-        }
+    /// Which of these streams are gone that were there before, over this connection. Looks from then on.
+    async fn gone(&self, names: &[String], from: Instant) -> Result<Vec<String>, BusError> {
+        let gone = async {
+            tokio::time::sleep_until(from.into()).await;
+            Box::pin(topology::gone(&self.jetstream, names, self.options.removal_pause)).await
+        };
+        self.closed.run_until_cancelled(gone).await.ok_or(BusError::Closed)?.map_err(unavailable)
     }
 
     /// Makes what orders of a pool's lane need. The pool's stream may have been there before, over
@@ -106,15 +113,16 @@ impl NatsBus {
         there_before: bool,
     ) -> Result<(), BusError> {
         let _one_at_a_time = self.seen_to.lock().await;
-        let may_be_made = !there_before || self.let_removals_end(&[subjects::tasks(pool)]).await;
+        let gone = if there_before {
+            Some(self.gone(&[subjects::tasks(pool)], Instant::now()).await?)
+        } else {
+            None
+        };
         if self.closed.is_cancelled() {
             return Err(BusError::Closed);
         }
-        if !may_be_made {
-            return Err(unavailable("it cannot be seen which streams there are"));
-        }
-        let (jetstream, options) = (&self.jetstream, &self.options);
-        let seeing_to = topology::see_to_lane(jetstream, options, pool, lane, !there_before);
+        let makes = gone.as_deref().map_or(Makes::All { update: false }, Makes::Only);
+        let seeing_to = topology::see_to_lane(&self.jetstream, &self.options, pool, lane, makes);
         Box::pin(seeing_to).await.map_err(unavailable)
     }
 

@@ -7,6 +7,7 @@ use domain::{
     Usage,
     build::{Attempt, Outcome, Work},
 };
+use futures::future::try_join_all;
 use plan::TaskNumber;
 use ports::{Answer, ExecutorName, OutcomeBus, OutcomeReport, TaskQueue, WorkOrder};
 use std::{
@@ -137,16 +138,17 @@ impl Dice {
     }
 }
 
-/// Orders for which there is no executor: a stream with something in it takes its time to go.
-async fn ballast(jetstream: &jetstream::Context, round: u32) {
-    let mut under_way = Vec::new();
-    for n in 0..3_000 {
-        let subject = format!("buildwright.tasks.default.nobody.{round}.{n}");
-        under_way.push(jetstream.publish(subject, "a".repeat(100).into()).await.expect("sent"));
-    }
-    for stored in under_way {
-        let _ = soon(stored.into_future()).await;
-    }
+/// Consumers for orders that nobody offers: a stream with many takes its time to go.
+async fn burden(jetstream: &jetstream::Context) {
+    let making = (0..150).map(|n| {
+        let config = jetstream::consumer::pull::Config {
+            durable_name: Some(format!("nobody_{n}")),
+            filter_subject: format!("buildwright.tasks.default.nobody{n}.>"),
+            ..Default::default()
+        };
+        jetstream.create_consumer_on_stream(config, "TASKS")
+    });
+    soon(try_join_all(making)).await.expect("made");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -171,12 +173,14 @@ async fn whatever_is_removed_under_a_fleet_work_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_stream_that_takes_its_time_to_go_is_not_made_again_before() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
+    // Then nothing would mend it.
+    scene.options.mute_after = Duration::from_hours(1);
     let (fleet, jetstream) = (Fleet::of(&scene).await, scene.jetstream().await);
     for round in 0..5 {
         // Given a fleet that waits for work, and a stream that is not removed in an instant
         fleet.see_through(round..round + 1).await;
-        ballast(&jetstream, round).await;
+        burden(&jetstream).await;
 
         // When somebody removes it
         jetstream.delete_stream("TASKS").await.expect("removed");
