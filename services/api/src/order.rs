@@ -3,7 +3,7 @@
 use crate::{
     ApiSettings,
     read::{Fields, FromJson, Problems},
-    wire::{LimitsDraft, RepositoryDraft, SubmitBuild},
+    wire::{LABEL_KEY_CHARS, LABEL_VALUE_CHARS, LimitsDraft, RepositoryDraft, SubmitBuild},
 };
 use domain::build::{BuildSpec, Limits, Priority, Repository};
 use names::{BranchName, PoolName, ProjectName, RepositoryUrl, TenantName};
@@ -188,7 +188,9 @@ fn labels(
             problems.add(&pointer, "a label's key has 1 to 63 letters, digits, `.`, `_`, `/` and `-`");
         }
         match value {
-            Value::String(text) if text.chars().count() > 255 || text.chars().any(char::is_control) => {
+            Value::String(text)
+                if text.chars().count() > LABEL_VALUE_CHARS || text.chars().any(char::is_control) =>
+            {
                 problems.add(&pointer, "must have at most 255 characters, none of them a control character");
             }
             Value::String(text) => {
@@ -202,7 +204,8 @@ fn labels(
 
 /// Whether a text can be the key of a label.
 pub(crate) fn is_label_key(key: &str) -> bool {
-    (1..=63).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/-".contains(&b))
+    (1..=LABEL_KEY_CHARS).contains(&key.len())
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/-".contains(&b))
 }
 
 fn check_plan(draft: plan::PlanDraft, settings: &ApiSettings, problems: &mut Problems) -> Option<Plan> {
