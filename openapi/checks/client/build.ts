@@ -11,9 +11,16 @@ const baseUrl = process.argv[2];
 assert(baseUrl, "usage: build.js URL");
 const api = createClient<paths>({ baseUrl });
 
-function right<T>({ data, error }: { data?: T; error?: unknown }): T {
-  assert(data !== undefined, `refused: ${JSON.stringify(error)}`);
+/** What was answered, unless it was refused. */
+function right<T>({ data, error }: { data?: T | undefined; error?: unknown }): T {
+  if (data === undefined) throw new Error(`refused: ${JSON.stringify(error)}`);
   return data;
+}
+
+/** The JSON of an answer that can also be a stream. */
+function json<T>(answer: T): Exclude<T, string> {
+  if (typeof answer === "string") throw new Error("a stream was not asked for");
+  return answer as Exclude<T, string>;
 }
 
 async function submit(): Promise<Build> {
@@ -38,7 +45,7 @@ async function eventsOf(id: string) {
   const events: components["schemas"]["EventView"][] = [];
   for (let after = 0; ; ) {
     const query = { after, limit: 7 };
-    const page = right(await api.GET("/v1/builds/{id}/events", { params: { path: { id }, query } }));
+    const page = json(right(await api.GET("/v1/builds/{id}/events", { params: { path: { id }, query } })));
     if (page.events.length === 0) return events;
     events.push(...page.events);
     after = page.next;
@@ -56,7 +63,7 @@ assert(tasks.length > 0 && tasks.length === build.tasks.total);
 assert(tasks.every((task) => task.status === "completed"));
 const first = tasks[0];
 assert(first);
-const output = right(await api.GET("/v1/tasks/{id}/output", { params: { path: { id: first.id } } }));
+const output = json(right(await api.GET("/v1/tasks/{id}/output", { params: { path: { id: first.id } } })));
 assert(output.lines.length > 0);
 
 const events = await eventsOf(id);

@@ -9,8 +9,8 @@ mod webhooks;
 
 pub(crate) use finish::finish;
 
-use crate::{ApiSettings, App, routes};
 use crate::wire::{Cursor, LabelFilter};
+use crate::{ApiSettings, App, routes};
 use problem::Problem;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};

@@ -163,11 +163,10 @@ fn limits(draft: LimitsDraft, settings: &ApiSettings, problems: &mut Problems) -
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 10^15 fits")]
 fn cost_limit(usd: f64, problems: &mut Problems) -> Option<u64> {
-    let nano = (usd * 1e9).round();
-    if (1.0..=1e15).contains(&nano) {
-        return Some(nano as u64);
+    if (1e-9..=1e6).contains(&usd) {
+        return Some((usd * 1e9).round() as u64);
     }
-    problems.add("/limits/maxCostUsd", "must be more than 0 and at most 1000000");
+    problems.add("/limits/maxCostUsd", "must be from 0.000000001 to 1000000");
     None
 }
 

@@ -48,6 +48,11 @@ pub(crate) fn apply(document: &mut Value, settings: &ApiSettings) {
             *found = bound;
         }
     }
+    let diff = "/paths/~1v1~1builds~1{id}~1diff/get/responses/200/content/text~1x-diff/schema";
+    if let Some(Value::Object(schema)) = document.pointer_mut(diff) {
+        // A character has at least a byte.
+        schema.insert("maxLength".to_owned(), json!(settings.max_diff_bytes));
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +67,7 @@ mod tests {
             max_build_timeout_seconds: 777,
             max_parallel: 777,
             max_attempts: 777,
+            max_diff_bytes: 777,
             plan_bounds: plan::Bounds {
                 tasks: 777,
                 dependencies: 777,
@@ -90,7 +96,7 @@ mod tests {
         let mut changed = by_default.clone();
         apply(&mut changed, &others());
         // All but the number of labels of a task, which is no setting.
-        assert_eq!(count(&changed, &json!(777)) - count(&by_default, &json!(777)), 31);
+        assert_eq!(count(&changed, &json!(777)) - count(&by_default, &json!(777)), 32);
         let most = |document: &Value| {
             document["components"]["schemas"]["TaskDraft"]["properties"]["requires"]["maxItems"].clone()
         };

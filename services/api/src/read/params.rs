@@ -52,8 +52,10 @@ impl<T: FromParams> FromRequestParts<App> for Query<T> {
     }
 }
 
-/// The largest whole number that every reader of JSON holds exactly: 2^53 - 1. No place and no version is larger.
-pub(crate) const MOST_WHOLE: u64 = (1 << 53) - 1;
+/// The largest place or version: fifteen digits, which every reader of JSON holds exactly.
+pub(crate) const MOST_WHOLE: u64 = 10u64.pow(MOST_DIGITS) - 1;
+/// Its digits.
+pub(crate) const MOST_DIGITS: u32 = 15;
 
 impl Params<'_> {
     /// Every value of a parameter.
@@ -112,7 +114,7 @@ impl Params<'_> {
         let after = self.whole("after", 0..=MOST_WHOLE).unwrap_or(0);
         let last = self.headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty());
         let Some(last) = last else { return after };
-        match last.to_str().ok().and_then(|text| text.parse().ok()).filter(|place| *place <= MOST_WHOLE) {
+        match last.to_str().ok().and_then(place) {
             Some(last) => last,
             None => {
                 let message = "must be the id of an event of this stream: a whole number";
@@ -121,4 +123,10 @@ impl Params<'_> {
             }
         }
     }
+}
+
+/// A place, of digits only: some that would be numbers in Rust are none in the description of the API.
+fn place(text: &str) -> Option<u64> {
+    let digits = text.len() <= MOST_DIGITS as usize && text.bytes().all(|b| b.is_ascii_digit());
+    if digits { text.parse().ok() } else { None }
 }

@@ -93,7 +93,7 @@ pub(crate) struct LimitsView {
     build_timeout_seconds: u32,
     /// US dollars that it may cost; looked at whenever an attempt ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(exclusive_minimum = 0, maximum = 1_000_000)]
+    #[schema(minimum = 0.000000001, maximum = 1_000_000)]
     max_cost_usd: Option<f64>,
     /// Most tasks at work at the same time.
     max_parallel: u32,

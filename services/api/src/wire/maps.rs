@@ -9,6 +9,8 @@ use utoipa::openapi::{
 pub(crate) const LABEL_VALUE_CHARS: usize = 255;
 /// Most characters of the key of a label.
 pub(crate) const LABEL_KEY_CHARS: usize = 63;
+/// No control characters.
+const NO_CONTROL: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 /// More models than any build uses.
 const MODELS: usize = 1_000;
 
@@ -19,7 +21,10 @@ pub(crate) fn labels() -> ObjectBuilder {
         .min_length(Some(1))
         .max_length(Some(LABEL_KEY_CHARS))
         .pattern(Some("^[A-Za-z0-9._/-]+$"));
-    let value = ObjectBuilder::new().schema_type(Type::String).max_length(Some(LABEL_VALUE_CHARS));
+    let value = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(LABEL_VALUE_CHARS))
+        .pattern(Some(NO_CONTROL));
     ObjectBuilder::new()
         .description(Some("The client's own labels."))
         .max_properties(Some(64))

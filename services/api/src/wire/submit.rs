@@ -14,7 +14,7 @@ use utoipa::{
 #[schema(examples(json!({ "prompt": "A command line tool that counts words" })))]
 pub(crate) struct SubmitBuild {
     /// What is asked for.
-    #[schema(min_length = 1, max_length = 100_000)]
+    #[schema(min_length = 1, max_length = 100_000, pattern = "^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$")]
     pub(crate) prompt: String,
     /// The project whose repository receives the result. Every build that names none gets its own.
     #[schema(value_type = Option<texts::Project>)]
@@ -22,7 +22,7 @@ pub(crate) struct SubmitBuild {
     /// Code to start from. Without it a build starts from the project's repository as it is.
     pub(crate) repository: Option<RepositoryDraft>,
     /// A hint for planning, such as `react` or `axum`.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub(crate) framework: Option<String>,
     /// The client's own plan. With it, no plan is made.
     pub(crate) plan: Option<PlanDraft>,
@@ -69,7 +69,7 @@ pub(crate) struct LimitsDraft {
     #[schema(minimum = 1, maximum = 604_800)]
     pub(crate) build_timeout_seconds: Option<u32>,
     /// US dollars that it may cost; looked at whenever an attempt ends.
-    #[schema(exclusive_minimum = 0, maximum = 1_000_000)]
+    #[schema(minimum = 0.000000001, maximum = 1_000_000)]
     pub(crate) max_cost_usd: Option<f64>,
     /// Most tasks at work at the same time.
     #[schema(minimum = 1, maximum = 1_000)]
