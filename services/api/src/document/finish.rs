@@ -1,6 +1,6 @@
 //! What is added to the document once the endpoints have described themselves.
 
-use super::{answers, parameters, settings, shapes, webhooks};
+use super::{answers, parameters, settings, shapes, streams, webhooks};
 use crate::ApiSettings;
 use serde_json::{Value, json};
 
@@ -12,6 +12,7 @@ pub(crate) fn finish(described: &utoipa::openapi::OpenApi, settings: &ApiSetting
         json!([{ "url": "/", "description": "The server that answers with this document" }]);
     parameters::name(&mut document);
     answers::complete(&mut document);
+    streams::describe(&mut document);
     webhooks::add(&mut document);
     shapes::bound(&mut document);
     settings::apply(&mut document, settings);
