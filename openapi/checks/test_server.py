@@ -7,7 +7,7 @@ import unittest
 from server import CHECKS, LOGS, TOOLS, Server, run
 
 # Test cases for each operation and phase. More find more, and take longer.
-EXAMPLES = os.environ.get("BUILDWRIGHT_CONTRACT_EXAMPLES", "40")
+EXAMPLES = os.environ.get("BUILDWRIGHT_CONTRACT_EXAMPLES", "30")
 
 
 class Conformance(unittest.TestCase):

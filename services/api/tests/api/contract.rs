@@ -49,6 +49,15 @@ async fn an_endpoint_without_parameters_names_those_it_is_given() {
 }
 
 #[tokio::test]
+async fn entity_tags_without_number_are_not_looked_through() {
+    let api = Api::start().await;
+    let build = api.submit(&json!({ "prompt": "x" })).await;
+    let request = api.request(Method::GET, &format!("/v1/builds/{build}"));
+    let response = request.header("if-none-match", "x".repeat(8_193)).send().await.unwrap();
+    assert_eq!(pointers(&problem(response, 400, "invalid_parameters").await), ["/if-none-match"]);
+}
+
+#[tokio::test]
 async fn null_is_as_good_as_no_reason_to_cancel() {
     let api = Api::start().await;
     let build = api.submit(&json!({ "prompt": "x" })).await;
