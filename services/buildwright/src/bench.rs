@@ -12,8 +12,8 @@ mod report;
 mod stack;
 mod stored;
 
-pub(crate) use fleet::Servers;
 use clap::ValueEnum as _;
+pub(crate) use fleet::Servers;
 use report::{Figure, Report};
 use std::path::PathBuf;
 
@@ -68,6 +68,9 @@ impl Default for Plan {
 
 /// Measures what the plan says and returns the report.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
+    if let Some(servers) = &plan.fleet {
+        servers.refuse_if_in_use().await?;
+    }
     let mut figures: Vec<Figure> = Vec::new();
     for measure in &plan.measures {
         match measure {

@@ -44,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) slots: usize,
     /// Who does the work.
     pub(crate) executor: ExecutorChoice,
+    /// Whether read models are thrown away and folded again from all events.
+    pub(crate) rebuild: bool,
     /// Defaults and bounds.
     pub(crate) config: Config,
 }
@@ -93,6 +95,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         .with_context(|| format!("cannot listen on {}; is another server there?", options.listen))?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
+    let gather = options.config.gather;
     let app = App {
         builds: Arc::clone(&parts.builds),
         store: Arc::clone(&parts.store),
@@ -107,7 +110,11 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         metrics: Arc::new(Metrics::new("embedded", env!("CARGO_PKG_VERSION"))),
         stop: stop.clone(),
     };
-    let projector = Projector::new(Arc::clone(&parts.store), Arc::clone(&parts.read_models));
+    let projector =
+        Projector::new(Arc::clone(&parts.store), Arc::clone(&parts.read_models)).gather_for(gather);
+    if options.rebuild {
+        projector.begin_again().await.context("the read models cannot be thrown away")?;
+    }
     let (driver, executor) =
         (parts.driver(), parts.executor(u32::try_from(options.slots).unwrap_or(u32::MAX), worker));
 

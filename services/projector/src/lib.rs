@@ -15,18 +15,36 @@ const BATCH: usize = 2_000;
 pub struct Projector {
     store: Arc<dyn EventStore>,
     read_models: Arc<dyn ReadModels>,
+    gather: Duration,
 }
 
 impl Projector {
     /// A projector from a store into read models.
     #[must_use]
     pub fn new(store: Arc<dyn EventStore>, read_models: Arc<dyn ReadModels>) -> Self {
-        Self { store, read_models }
+        Self { store, read_models, gather: Duration::ZERO }
+    }
+
+    /// Waits for so long after hearing of something new, so that what comes meanwhile shares one write. Lists show
+    /// things later by that much, and whoever works on the builds meanwhile has the machine for itself.
+    #[must_use]
+    pub fn gather_for(self, gather: Duration) -> Self {
+        Self { gather, ..self }
+    }
+
+    /// Throws the read models away: everything is folded again, by this and any other projector.
+    ///
+    /// # Errors
+    /// The store's failure; the read models stay then.
+    pub async fn begin_again(&self) -> Result<(), StoreError> {
+        tracing::info!("read models are thrown away and folded again from all events");
+        self.read_models.reset().await
     }
 
     /// Folds what comes, until told to stop. A failing store is tried again.
     pub async fn run(self, stop: CancellationToken) {
         let mut head = self.store.head();
+        let mut projected = self.read_models.projected();
         let mut pause = Duration::from_millis(50);
         loop {
             head.borrow_and_update();
@@ -43,9 +61,15 @@ impl Projector {
                     head.mark_changed();
                 }
             }
+            let at = *projected.borrow_and_update();
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = head.changed() => if changed.is_err() { return },
+                // Who began the read models again may have died since.
+                back = projected.wait_for(|now| *now < at) => if back.is_err() { return },
+            }
+            if tokio::time::timeout(self.gather, stop.cancelled()).await.is_ok() {
+                return;
             }
         }
     }

@@ -42,6 +42,12 @@ super::section! {
 }
 
 super::section! {
+    Projector {
+        gather_milliseconds: u64,
+    }
+}
+
+super::section! {
     Driver {
         window_least: usize,
         window_per_slot: usize,
@@ -64,6 +70,7 @@ super::section! {
         breaker_longest_cool_down_seconds: u64,
         republish_seconds: u64,
         longest_republish_seconds: u64,
+        spool_segment_bytes: u64,
     }
 }
 
@@ -110,6 +117,12 @@ impl Nats {
     }
 }
 
+impl Projector {
+    pub(super) fn apply(self, config: &mut Config) {
+        set(&mut config.gather, self.gather_milliseconds.map(Duration::from_millis));
+    }
+}
+
 impl Driver {
     pub(super) fn apply(self, config: &mut Config) -> Result<(), names::FleetNameError> {
         let driver = &mut config.driver;
@@ -142,5 +155,6 @@ impl Executor {
         set(&mut executor.breaker.longest_cool_down, seconds(self.breaker_longest_cool_down_seconds));
         set(&mut executor.spool.republish, seconds(self.republish_seconds));
         set(&mut executor.spool.longest_republish, seconds(self.longest_republish_seconds));
+        set(&mut executor.spool.segment_bytes, self.spool_segment_bytes);
     }
 }
