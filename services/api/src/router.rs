@@ -16,8 +16,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub fn router(app: App) -> Router {
     watch_events(&app);
     let (router, document) = document::routed().split_for_parts();
-    // A document built from our own types can be written.
-    let document = Document(serde_json::to_vec(&document).map(Bytes::from).unwrap_or_default());
+    let document = Document(Bytes::from(document::finish(&document, &app.settings).to_string()));
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("application/gzip"));
     router
         .merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json")))

@@ -1,5 +1,9 @@
 use super::finished::{Finished, ResultUnavailable};
-use crate::{App, errors::Fault, read::BuildPath};
+use crate::{
+    App,
+    errors::Fault,
+    read::{BuildPath, ParamsError, Query},
+};
 use axum::{body::Body, extract::State, response::IntoResponse};
 use http::{HeaderValue, header};
 use utoipa::{
@@ -23,17 +27,20 @@ impl PartialSchema for Archive {
 impl ToSchema for Archive {}
 
 /// Download the files of a completed build
+///
+/// As they are in the commit it ended in, without history.
 #[utoipa::path(get, path = "/v1/builds/{id}/archive.tar.gz", operation_id = "getBuildArchive", tag = "results",
     params(("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV")),
     responses(
         (status = 200, description = "A gzipped tar archive", body = inline(Archive), content_type = "application/gzip",
             headers(("content-disposition" = String, description = "A name for the file"))),
-        ResultUnavailable,
+        ParamsError, ResultUnavailable,
     ))]
 #[tracing::instrument(name = "api.builds.archive", skip_all, fields(build.id = %id))]
 pub(crate) async fn archive(
     State(app): State<App>,
     BuildPath(id): BuildPath,
+    Query(()): Query<()>,
 ) -> Result<impl IntoResponse, ResultUnavailable> {
     let Finished { project, result } = Finished::find(&app, id).await?;
     let archive = app.results.archive(&project, &result.commit).await?;

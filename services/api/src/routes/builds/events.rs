@@ -3,7 +3,7 @@ use crate::{
     errors::api_errors,
     feed::{self, EventFeed, Reading, version_at},
     read::{BuildPath, ParamsError, Query},
-    wire::{EventList, EventView},
+    wire::{EventList, EventStream},
 };
 use axum::{
     Json,
@@ -29,7 +29,7 @@ use ports::{Position, StreamId};
     ),
     responses(
         (status = 200, description = "The events", content(
-            (EventList = "application/json"), (EventView = "text/event-stream"),
+            (EventList = "application/json"), (EventStream = "text/event-stream"),
         )),
         ParamsError, BuildEventsError,
     ))]

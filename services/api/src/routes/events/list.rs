@@ -3,7 +3,7 @@ use crate::{
     errors::api_errors,
     feed::{self, EventFeed, Reading},
     read::{ParamsError, Query},
-    wire::{EventList, EventView},
+    wire::{EventList, EventStream},
 };
 use axum::{
     Json,
@@ -27,7 +27,7 @@ use ports::Position;
     ),
     responses(
         (status = 200, description = "The events", content(
-            (EventList = "application/json"), (EventView = "text/event-stream"),
+            (EventList = "application/json"), (EventStream = "text/event-stream"),
         )),
         ParamsError, EventsError,
     ))]

@@ -3,7 +3,7 @@ use crate::{
     errors::api_errors,
     feed::{self, OutputFeed, Reading},
     read::{ParamsError, Query, TaskPath},
-    wire::{OutputLine, OutputList},
+    wire::{EventStream, OutputList},
 };
 use axum::{
     Json,
@@ -28,7 +28,7 @@ use http::HeaderMap;
     ),
     responses(
         (status = 200, description = "The output", content(
-            (OutputList = "application/json"), (OutputLine = "text/event-stream"),
+            (OutputList = "application/json"), (EventStream = "text/event-stream"),
         )),
         ParamsError, TaskOutputError,
     ))]
