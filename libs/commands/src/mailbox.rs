@@ -6,7 +6,9 @@ use domain::{
     build::{BuildEvent, Command},
 };
 use futures::FutureExt as _;
-use ports::{Append, AppendError, Appended, Metadata, NewEvent, RecordedEvent, StoreError, StreamId, Version};
+use ports::{
+    Append, AppendError, Appended, Metadata, NewEvent, RecordedEvent, StoreError, StreamId, Version,
+};
 use std::{
     collections::VecDeque,
     panic::AssertUnwindSafe,
@@ -67,7 +69,9 @@ impl Mailbox {
         if event.version == Version(1) && held.is_none() {
             *held = Some(Loaded::default());
         }
-        let Some(loaded) = held.as_mut().filter(|loaded| loaded.version.0 + 1 == event.version.0) else { return };
+        let Some(loaded) = held.as_mut().filter(|loaded| loaded.version.0 + 1 == event.version.0) else {
+            return;
+        };
         // Whoever needs the build finds out that the event cannot be read.
         if loaded.fold(std::slice::from_ref(event)).is_err() {
             *held = None;

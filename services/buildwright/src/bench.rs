@@ -12,8 +12,8 @@ mod report;
 mod stack;
 mod stored;
 
-pub(crate) use fleet::Servers;
 use clap::ValueEnum as _;
+pub(crate) use fleet::Servers;
 use report::{Figure, Report};
 use std::path::PathBuf;
 
