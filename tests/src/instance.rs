@@ -107,6 +107,18 @@ impl Instance {
         self.wait_until_ready().await;
     }
 
+    /// Starts it with more arguments, for this one of its lives; when this returns, it is ready.
+    ///
+    /// # Panics
+    /// When it runs.
+    pub async fn start_with(&mut self, more: &[&str]) {
+        assert!(self.child.is_none(), "{} runs", self.name);
+        let mut start = self.start.clone();
+        start.args.extend(more.iter().map(OsString::from));
+        self.child = Some(start.spawn());
+        self.wait_until_ready().await;
+    }
+
     pub(crate) fn spawn(&mut self) {
         assert!(self.child.is_none(), "{} runs", self.name);
         self.child = Some(self.start.spawn());

@@ -45,6 +45,7 @@ pub(crate) enum Stack {
 pub(crate) struct Fleet {
     apis: usize,
     drivers: usize,
+    projectors: usize,
     /// When there are none, one like the launch says.
     executors: Vec<ExecutorLaunch>,
     lease_seconds: u64,
@@ -143,6 +144,12 @@ impl Launch {
         self.if_fleet(|fleet| fleet.drivers = drivers)
     }
 
+    /// The same with so many projectors; no difference to one process.
+    #[must_use]
+    pub fn projectors(self, projectors: usize) -> Self {
+        self.if_fleet(|fleet| fleet.projectors = projectors)
+    }
+
     /// The same with one more executor, and none that a test did not name; no difference to one process.
     #[must_use]
     pub fn executor(self, executor: ExecutorLaunch) -> Self {
@@ -206,7 +213,8 @@ impl Launch {
         outside: &Outside,
     ) -> (Vec<Instance>, BTreeMap<usize, Proxy>) {
         let mut processes = Vec::new();
-        for (role, count) in [("api", fleet.apis), ("driver", fleet.drivers), ("projector", 1)] {
+        for (role, count) in [("api", fleet.apis), ("driver", fleet.drivers), ("projector", fleet.projectors)]
+        {
             processes.extend((1..=count).map(|number| self.service(fleet, role, number, home, outside)));
         }
         let mut wires = BTreeMap::new();
@@ -264,6 +272,7 @@ impl Fleet {
         Self {
             apis: 1,
             drivers: 1,
+            projectors: 1,
             executors: Vec::new(),
             lease_seconds: LEASE_SECONDS,
             postgres: Postgres::Shared,

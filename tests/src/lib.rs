@@ -31,7 +31,6 @@ mod patience;
 mod plan;
 mod processes;
 mod server;
-mod small_disk;
 
 pub use accounts::assert_accounts_agree;
 pub use answer::Answer;
@@ -50,4 +49,4 @@ pub use patience::{until, within};
 pub use plan::{Plan, Task, bash, say, scripted, write};
 pub use processes::{Process, mentioning};
 pub use server::{Role, Server};
-pub use small_disk::SmallDisk;
+pub use testkit::SmallDisk;

@@ -1,6 +1,6 @@
 //! One connection to NATS: it comes back by itself, with everything it needs there, and is drained at the end.
 
-use crate::{NatsOptions, artifacts::BucketsMade, subjects, topology};
+use crate::{NatsOptions, artifacts::BucketsMade, lane::Lane, subjects, topology};
 use async_nats::{
     Client, ConnectOptions, Event, Subject,
     jetstream::{
@@ -13,6 +13,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures::StreamExt;
+use names::PoolName;
 use ports::BusError;
 use std::{
     sync::{
@@ -361,8 +362,12 @@ impl NatsBus {
     }
 
     /// Makes streams and consumers that are not there. Returns whether all are; cheap if that was just seen.
+    /// After the bus is closed nothing is made any more.
     pub(crate) async fn see_to_topology(&self, update: bool) -> bool {
         let mut seen_to = self.seen_to.lock().await;
+        if self.closed.is_cancelled() {
+            return false;
+        }
         let epoch = self.link.borrow().epoch;
         if seen_to.is_some_and(|(at, seen)| seen == epoch && at.elapsed() < SEEN_TO) {
             return true;
@@ -387,6 +392,22 @@ impl NatsBus {
                 false
             }
         }
+    }
+
+    /// Makes what orders of a pool's lane need.
+    pub(crate) async fn see_to_lane(&self, pool: &PoolName, lane: &Lane) -> Result<(), BusError> {
+        let _one_at_a_time = self.seen_to.lock().await;
+        if self.closed.is_cancelled() {
+            return Err(BusError::Closed);
+        }
+        Box::pin(topology::see_to_lane(&self.jetstream, &self.options, pool, lane)).await.map_err(unavailable)
+    }
+
+    /// Closes the bus for all but its last words. Streams and consumers that are being made are there when this
+    /// returns; no more are made.
+    pub(crate) async fn make_no_more(&self) {
+        self.closed.cancel();
+        drop(self.seen_to.lock().await);
     }
 
     /// After every reconnection: the server may have come back with nothing.
@@ -432,7 +453,7 @@ fn speak(client: Client) -> mpsc::UnboundedSender<Word> {
     words
 }
 
-async fn connect(
+pub(crate) async fn connect(
     options: &NatsOptions,
     link: watch::Sender<Link>,
     closed: CancellationToken,

@@ -14,7 +14,7 @@
 //! | `output` | lines of output, numbered by whoever writes them |
 //! | `artifacts` | bundles, in the form of the NATS object store |
 //! | `kept` | copies of what a machine stored, put again when the server lost its data |
-//! | `removal` | all of it removed again |
+//! | `removal` | what of it is on a server, and all of it removed again |
 //! | `roster` | which executors there are, as they say |
 //! | `events` | every committed event, for consumers outside |
 //!
@@ -49,4 +49,5 @@ pub use options::{NatsOptions, Tls};
 pub use outcomes::NatsOutcomes;
 pub use output::{NatsOutputLog, OutputBounds};
 pub use queue::{Backlog, NatsQueue};
+pub use removal::{LookError, streams_on};
 pub use roster::{NatsRoster, RosterBounds};

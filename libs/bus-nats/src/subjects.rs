@@ -18,6 +18,8 @@ pub(crate) const OUTPUT: &str = "OUTPUT";
 pub(crate) const EVENTS: &str = "EVENTS";
 /// What the server says of orders that were handed out too often.
 pub(crate) const ADVISORIES: &str = "ADVISORIES";
+/// Begins the names of the streams in which the object store keeps our buckets.
+const ARTIFACT_BUCKETS: &str = "OBJ_buildwright";
 /// Takes the orders of a pool that ask for nothing; begins the names of all that take orders.
 pub(crate) const EXECUTORS: &str = "executors";
 /// Takes reports.
@@ -39,6 +41,13 @@ pub(crate) fn tasks(pool: &PoolName) -> String {
 /// Whether a stream holds work orders.
 pub(crate) fn holds_tasks(stream: &str) -> bool {
     stream.strip_prefix(TASKS).is_some_and(|pool| pool.is_empty() || pool.starts_with('_'))
+}
+
+/// Whether a stream is one of ours, to go by its name.
+pub(crate) fn is_ours(stream: &str) -> bool {
+    holds_tasks(stream)
+        || [ADVISORIES, EVENTS, OUTCOMES, OUTPUT].contains(&stream)
+        || stream.starts_with(ARTIFACT_BUCKETS)
 }
 
 pub(crate) fn tasks_of_pool(pool: &PoolName) -> String {

@@ -6,6 +6,7 @@ mod bus;
 mod clock;
 mod events;
 mod idempotency;
+mod keys;
 mod leadership;
 mod output;
 mod read_models;
@@ -26,6 +27,10 @@ pub use events::{
 };
 pub use idempotency::{
     Abandoned, BeginRequest, Begun, Claim, Fingerprint, Idempotency, IdempotencyKey, KeptAnswer,
+};
+pub use keys::{
+    ApiKey, ApiKeys, Created, KeyChange, KeyDigest, KeyFilter, KeyLimits, KeyPage, KeyState, KeyText,
+    KeyTextError, Principal,
 };
 pub use leadership::{Leadership, Term};
 pub use output::{OutputChunk, OutputLine, OutputLog, OutputStream};

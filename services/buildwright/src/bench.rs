@@ -68,6 +68,9 @@ impl Default for Plan {
 
 /// Measures what the plan says and returns the report.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
+    if let Some(servers) = &plan.fleet {
+        servers.refuse_if_in_use().await?;
+    }
     let mut figures: Vec<Figure> = Vec::new();
     for measure in &plan.measures {
         match measure {

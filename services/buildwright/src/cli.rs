@@ -7,7 +7,7 @@ mod server;
 
 pub(crate) use build::{BuildArgs, WatchArgs};
 pub(crate) use look::{BuildsArgs, CancelArgs, LogsArgs, ShowArgs, What};
-pub(crate) use roles::{ApiArgs, BusArgs, ExecutorRoleArgs, FleetArgs, RoleArgs};
+pub(crate) use roles::{ApiArgs, BusArgs, DriverArgs, ExecutorRoleArgs, FleetArgs, ProjectorArgs};
 pub(crate) use server::{
     BenchArgs, DemoArgs, DoctorArgs, ExecutorArgs, ExecutorKind, ScriptedModelArgs, UpArgs,
 };
@@ -86,9 +86,9 @@ pub(crate) enum Command {
     /// Of a fleet: answer HTTP
     Api(ApiArgs),
     /// Of a fleet: give out work and turn what comes of it into events
-    Driver(RoleArgs),
+    Driver(DriverArgs),
     /// Of a fleet: keep the lists that are read, and tell events outside
-    Projector(RoleArgs),
+    Projector(ProjectorArgs),
     /// Of a fleet: carry out work
     Executor(Box<ExecutorRoleArgs>),
     /// Build something from a prompt, and watch

@@ -42,6 +42,7 @@ pub(crate) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Exit
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         slots: SLOTS,
         executor: worker.choice.clone(),
+        rebuild: false,
         config: session::own_config(),
     };
     let mut session = Session::of(Box::pin(embedded::start(options)).await?)?;

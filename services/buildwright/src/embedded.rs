@@ -44,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) slots: usize,
     /// Who does the work.
     pub(crate) executor: ExecutorChoice,
+    /// Whether read models are thrown away and folded again from all events.
+    pub(crate) rebuild: bool,
     /// Defaults and bounds.
     pub(crate) config: Config,
 }
@@ -108,6 +110,9 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         stop: stop.clone(),
     };
     let projector = Projector::new(Arc::clone(&parts.store), Arc::clone(&parts.read_models));
+    if options.rebuild {
+        projector.begin_again().await.context("the read models cannot be thrown away")?;
+    }
     let (driver, executor) =
         (parts.driver(), parts.executor(u32::try_from(options.slots).unwrap_or(u32::MAX), worker));
 

@@ -123,6 +123,7 @@ async fn start(data_dir: &Path, purpose: Purpose<'_>) -> anyhow::Result<Embedded
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         slots,
         executor,
+        rebuild: false,
         config: own_config(),
     };
     embedded::start(options).await.context("no server runs on the data directory, and none could be started")

@@ -78,6 +78,9 @@ pub struct SpoolSettings {
     pub longest_republish: Duration,
     /// How many reports may be unconfirmed at once; whoever reports waits beyond that. Default 256.
     pub unconfirmed: usize,
+    /// From which size on a file of the spool gets no more reports; it goes when all in it are confirmed.
+    /// Default 8 MiB.
+    pub segment_bytes: u64,
 }
 
 impl Default for SpoolSettings {
@@ -86,6 +89,7 @@ impl Default for SpoolSettings {
             republish: Duration::from_secs(10),
             longest_republish: Duration::from_mins(1),
             unconfirmed: 256,
+            segment_bytes: 8 << 20,
         }
     }
 }

@@ -24,12 +24,23 @@ impl Projector {
         Self { store, read_models }
     }
 
+    /// Throws the read models away: everything is folded again, by this and any other projector.
+    ///
+    /// # Errors
+    /// The store's failure; the read models stay then.
+    pub async fn begin_again(&self) -> Result<(), StoreError> {
+        tracing::info!("read models are thrown away and folded again from all events");
+        self.read_models.reset().await
+    }
+
     /// Folds what comes, until told to stop. A failing store is tried again.
     pub async fn run(self, stop: CancellationToken) {
         let mut head = self.store.head();
+        let mut projected = self.read_models.projected();
         let mut pause = Duration::from_millis(50);
         loop {
             head.borrow_and_update();
+            projected.borrow_and_update();
             match self.catch_up(&stop).await {
                 Ok(()) => pause = Duration::from_millis(50),
                 Err(StoreError::Closed) => return,
@@ -46,6 +57,8 @@ impl Projector {
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = head.changed() => if changed.is_err() { return },
+                // Who began the read models again may have died since.
+                changed = projected.changed() => if changed.is_err() { return },
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Streams and consumers of the pools and labels that orders ask for: made when they are first asked for.
 
-use crate::{NatsBus, connection::unavailable, lane::Lane, subjects, topology};
+use crate::{NatsBus, lane::Lane, subjects};
 use futures::TryStreamExt;
 use names::PoolName;
 use ports::BusError;
@@ -29,8 +29,7 @@ impl Lanes {
         if known.get(&key).is_some_and(|(at, seen)| *seen == epoch && at.elapsed() < BELIEVED) {
             return Ok(());
         }
-        let seeing_to = topology::see_to_lane(&bus.jetstream, &bus.options, pool, lane);
-        Box::pin(seeing_to).await.map_err(unavailable)?;
+        bus.see_to_lane(pool, lane).await?;
         known.insert(key, (Instant::now(), epoch));
         Ok(())
     }

@@ -166,7 +166,7 @@ impl Slots {
 
     /// A consumer is gone, or its server is.
     async fn refused(&mut self, lane: Option<&str>) {
-        if self.sharing.refused(lane, Instant::now()) {
+        if self.sharing.refused(lane, Instant::now()) && !self.bus.closed.is_cancelled() {
             self.bus.see_to_topology(false).await;
             tokio::time::sleep(REFUSED).await;
         }

@@ -8,6 +8,7 @@ mod leases;
 mod outages;
 mod poison;
 mod pools;
+mod removal;
 mod roster;
 mod scene;
 mod wiped;

@@ -2,7 +2,7 @@
 
 use super::{Usage, up::checked};
 use crate::{
-    cli::{ApiArgs, BusArgs, ExecutorRoleArgs, FleetArgs, Global, RoleArgs, SERVER_PORT},
+    cli::{ApiArgs, BusArgs, DriverArgs, ExecutorRoleArgs, FleetArgs, Global, ProjectorArgs, SERVER_PORT},
     config::Config,
     fleet::{self, ApiOptions, BusOptions, ExecutorOptions, FleetOptions, Running},
     hiring,
@@ -21,12 +21,12 @@ pub(crate) async fn api(global: &Global, args: ApiArgs) -> anyhow::Result<ExitCo
     to_its_end(fleet::api(ApiOptions { listen, fleet }), None).await
 }
 
-pub(crate) async fn driver(global: &Global, args: RoleArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn driver(global: &Global, args: DriverArgs) -> anyhow::Result<ExitCode> {
     to_its_end(fleet::driver(fleet_options(global, args.fleet)?), None).await
 }
 
-pub(crate) async fn projector(global: &Global, args: RoleArgs) -> anyhow::Result<ExitCode> {
-    to_its_end(fleet::projector(fleet_options(global, args.fleet)?), None).await
+pub(crate) async fn projector(global: &Global, args: ProjectorArgs) -> anyhow::Result<ExitCode> {
+    to_its_end(fleet::projector(fleet_options(global, args.fleet)?, args.rebuild), None).await
 }
 
 pub(crate) async fn executor(global: &Global, args: ExecutorRoleArgs) -> anyhow::Result<ExitCode> {

@@ -23,8 +23,14 @@ pub(crate) async fn up(global: &Global, args: UpArgs) -> anyhow::Result<ExitCode
     }
     let mut interrupts = Interrupts::listen()?;
     let hired = hiring::hire(&args.executor, &data_dir).await?;
-    let options =
-        Options { data_dir, listen, slots: usize::from(args.executor.slots), executor: hired.choice, config };
+    let options = Options {
+        data_dir,
+        listen,
+        slots: usize::from(args.executor.slots),
+        executor: hired.choice,
+        rebuild: args.rebuild,
+        config,
+    };
     let mut embedded = Box::pin(embedded::start(options)).await?;
     let git = programs::git_version().await.unwrap_or_else(|| "unknown".to_owned());
     let base = format!("http://{}", embedded.address());

@@ -25,7 +25,10 @@ use std::{
     time::{Duration, Instant},
 };
 use store_postgres::{PostgresOptions, PostgresStore, ScratchDatabase};
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
 
 /// So long a role may take to start.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
@@ -37,6 +40,26 @@ pub(crate) struct Servers {
     pub(crate) database_url: String,
     /// A NATS server with nothing in it.
     pub(crate) nats_url: String,
+}
+
+impl Servers {
+    /// Two that measure over one NATS would remove each other's streams, and a fleet's would go, too.
+    pub(super) async fn refuse_if_in_use(&self) -> anyhow::Result<()> {
+        let nats = NatsOptions::new(&self.nats_url);
+        let there = timeout(STARTS_WITHIN, bus_nats::streams_on(&nats))
+            .await
+            .context("--nats-url: the NATS server cannot be reached")??;
+        if !there.is_empty() {
+            bail!(
+                "--nats-url: this NATS server holds streams that Buildwright would use, and remove at the end: {}. \
+                 A fleet or another benchmark uses it, or one that was stopped left them. Name a server with \
+                 nothing in it (`nats-server -js -sd $(mktemp -d) -p 4333`), or if nobody needs them, remove \
+                 them (`nats stream rm NAME`)",
+                there.join(", ")
+            );
+        }
+        Ok(())
+    }
 }
 
 pub(super) struct Fleet {

@@ -77,6 +77,7 @@ async fn embedded(data_dir: &Path, worker: Arc<NoopWorker>) -> anyhow::Result<(S
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         slots: SLOTS,
         executor: ExecutorChoice::Worker(worker),
+        rebuild: false,
         config: Config::default(),
     })
     .await?;

@@ -92,11 +92,28 @@ pub(crate) struct ApiArgs {
     pub(crate) allow_local_repositories: bool,
 }
 
-/// `driver` and `projector`.
+/// `driver`.
 #[derive(Debug, Args)]
-pub(crate) struct RoleArgs {
+pub(crate) struct DriverArgs {
     #[command(flatten)]
     pub(crate) fleet: FleetArgs,
+}
+
+/// `projector`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  buildwright projector --data-dir ./projector
+  buildwright projector --data-dir ./projector-2 --rebuild    beside the others, while the fleet works
+
+Read models hold nothing that is not in the events, so they can be thrown away at any time. Until they
+are folded again, lists wait for them, and answer 503 when that takes long.")]
+pub(crate) struct ProjectorArgs {
+    #[command(flatten)]
+    pub(crate) fleet: FleetArgs,
+    /// Throw the read models away at the start, and fold them again from all events
+    #[arg(long)]
+    pub(crate) rebuild: bool,
 }
 
 /// `executor`.

@@ -63,6 +63,9 @@ pub(crate) struct UpArgs {
     /// Let builds start from repositories on this machine's disk, whoever asks for them
     #[arg(long, env = "BUILDWRIGHT_ALLOW_LOCAL_REPOSITORIES", hide_env_values = true)]
     pub(crate) allow_local_repositories: bool,
+    /// Throw the read models (what lists are read from) away at the start, and fold them again from all events
+    #[arg(long)]
+    pub(crate) rebuild: bool,
 }
 
 /// `demo`.
@@ -99,7 +102,8 @@ pub(crate) struct DoctorArgs {
 Everything is real but the work: HTTP, SQLite on the disk of --dir, driver, projector, queue. Takes minutes.
 
 With --database-url and --nats-url a fleet is measured: databases are made on that server and removed, and what
-is in the streams of that NATS is removed. Use servers that nobody else uses.")]
+is in the streams of that NATS is removed. Use servers that nobody else uses; a NATS server that has streams of
+Buildwright already is refused.")]
 pub(crate) struct BenchArgs {
     /// The figures as JSON
     #[arg(long)]

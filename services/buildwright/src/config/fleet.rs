@@ -64,6 +64,7 @@ super::section! {
         breaker_longest_cool_down_seconds: u64,
         republish_seconds: u64,
         longest_republish_seconds: u64,
+        spool_segment_bytes: u64,
     }
 }
 
@@ -142,5 +143,6 @@ impl Executor {
         set(&mut executor.breaker.longest_cool_down, seconds(self.breaker_longest_cool_down_seconds));
         set(&mut executor.spool.republish, seconds(self.republish_seconds));
         set(&mut executor.spool.longest_republish, seconds(self.longest_republish_seconds));
+        set(&mut executor.spool.segment_bytes, self.spool_segment_bytes);
     }
 }

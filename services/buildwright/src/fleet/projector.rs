@@ -6,6 +6,7 @@ use super::{
     health::{self, Health},
 };
 use crate::{data_dir::DataDir, services::Services};
+use anyhow::Context as _;
 use bus_nats::EventFeed;
 use ports::{Position, ReadModels};
 use projector::Projector;
@@ -13,13 +14,17 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use vitals::ReadyChecks;
 
-/// Starts one. Several may run: each event is folded once, and fed once.
-pub(crate) async fn projector(options: FleetOptions) -> anyhow::Result<Running> {
+/// Starts one, with new read models if they are to be rebuilt. Several may run: each event is folded once, and fed
+/// once.
+pub(crate) async fn projector(options: FleetOptions, rebuild: bool) -> anyhow::Result<Running> {
     let data_dir = DataDir::open(&options.bus.data_dir, &[])?;
     let database = Database::open(&options).await?;
     let bus = connections::bus(&options.bus, "projector").await?;
     let read_models: Arc<dyn ReadModels> = Arc::new(database.store.clone());
     let projector = Projector::new(Arc::clone(&database.events), read_models);
+    if rebuild {
+        projector.begin_again().await.context("the read models cannot be thrown away")?;
+    }
     let feed = EventFeed::new(&bus);
 
     let stop = CancellationToken::new();

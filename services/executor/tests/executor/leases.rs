@@ -1,6 +1,6 @@
 //! Orders that were given out before, and reports that the bus refuses.
 
-use crate::{crew::*, orders::*};
+use crate::{crew::*, kept::files, orders::*};
 use async_trait::async_trait;
 use buildwright_executor::{Reporting, Settings, Signals};
 use domain::{
@@ -12,6 +12,7 @@ use ports::{
     WorkOrder,
 };
 use std::{
+    fs,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -129,6 +130,10 @@ async fn an_outcome_that_is_too_large_for_the_bus_is_a_failure_that_says_so() {
     assert_eq!(fleet.heard().await, Heard::Failed(number(1).work, FailureClass::Internal));
     it.drain().await;
     assert_eq!(fleet.queue.waiting(), 0);
+    // What nobody can publish is there for people to read.
+    let set_aside = files(folder.path()).into_iter().find(|name| name.starts_with("set-aside-")).unwrap();
+    let set_aside = OutcomeReport::decode(&fs::read(folder.path().join(set_aside)).unwrap()).unwrap();
+    assert_eq!(Heard::from(set_aside), Heard::Succeeded(number(1).work));
 }
 
 /// A queue whose leases run out when a story wants it, and which may not know whether it gave them out before.

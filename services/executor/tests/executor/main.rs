@@ -10,6 +10,7 @@
 
 mod artifacts;
 mod crew;
+mod kept;
 mod orders;
 mod scene;
 
@@ -22,6 +23,7 @@ mod planning;
 mod presence;
 mod slots;
 mod spool;
+mod spool_files;
 mod stopping;
 mod tasks;
 mod trouble;

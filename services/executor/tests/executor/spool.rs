@@ -1,6 +1,6 @@
 //! Outcomes outlast the executor, the bus and the driver.
 
-use crate::{crew::*, orders::*};
+use crate::{crew::*, kept::*, orders::*};
 use async_trait::async_trait;
 use buildwright_executor::{OutcomeSpool, Settings, SpoolSettings};
 use ports::{BusError, Confirmation, OutcomeBus, OutcomeReport, Received};
@@ -15,52 +15,26 @@ use std::{
 };
 use tempfile::TempDir;
 
-fn often() -> Settings {
+pub(crate) fn often() -> Settings {
     let spool = SpoolSettings { republish: Duration::from_millis(50), ..SpoolSettings::default() };
     Settings { spool, farewell: Duration::from_millis(200), ..Settings::default() }
 }
 
 /// One that publishes again only when it is started again.
-fn seldom() -> Settings {
+pub(crate) fn seldom() -> Settings {
     let hour = Duration::from_hours(1);
     let spool = SpoolSettings { republish: hour, longest_republish: hour, ..SpoolSettings::default() };
     Settings { spool, ..often() }
 }
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
-}
-
-/// What lies in the folder, by name.
-fn files(folder: &Path) -> Vec<String> {
-    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.collect();
-    names.sort();
-    names
-}
-
-async fn until_it_holds(folder: &Path, names: &[&str]) {
-    soon(async {
-        while files(folder) != names {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-}
-
-async fn until_there_are(count: usize, folder: &Path) {
-    soon(async {
-        while files(folder).len() != count {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
 }
 
 /// The driver confirms whatever comes.
 async fn confirm_until_it_is_cleared(fleet: &Fleet, folder: &Path) {
     soon(async {
-        while !files(folder).is_empty() {
+        while !kept(folder).is_empty() {
             let _ = tokio::time::timeout(Duration::from_millis(20), fleet.heard()).await;
         }
     })
@@ -68,7 +42,11 @@ async fn confirm_until_it_is_cleared(fleet: &Fleet, folder: &Path) {
 }
 
 /// An executor that did task 1; its start is confirmed, its end is not.
-async fn finished_unconfirmed(fleet: &Fleet, folder: &Path, settings: Settings) -> (Process, Received) {
+pub(crate) async fn finished_unconfirmed(
+    fleet: &Fleet,
+    folder: &Path,
+    settings: Settings,
+) -> (Process, Received) {
     let it = fleet.spawn(folder, settings);
     it.hired.worker.let_go.add_permits(1);
     fleet.offer(number(1)).await;
@@ -82,12 +60,9 @@ async fn finished_unconfirmed(fleet: &Fleet, folder: &Path, settings: Settings) 
 async fn an_outcome_is_kept_until_it_is_confirmed() {
     let (fleet, folder) = (Fleet::new(), folder());
     let (it, received) = finished_unconfirmed(&fleet, folder.path(), seldom()).await;
-    // Kept as what every version of the executor can read.
-    let [name] = &files(folder.path())[..] else { panic!("one is kept") };
-    let bytes = fs::read(folder.path().join(name)).unwrap();
-    assert_eq!(OutcomeReport::decode(&bytes).unwrap(), received.report);
+    assert_eq!(kept(folder.path()), [received.report]);
     received.receipt.confirm(ports::Answer::Accepted).await;
-    until_there_are(0, folder.path()).await;
+    until_it_keeps(0, folder.path()).await;
     it.drain().await;
 }
 
@@ -99,7 +74,7 @@ async fn an_outcome_that_is_not_confirmed_is_published_again_and_again() {
     for _ in 0..3 {
         let again = fleet.next().await;
         assert_eq!(again.report, first.report);
-        assert_eq!(files(folder.path()).len(), 1);
+        assert_eq!(kept(folder.path()).len(), 1);
     }
     confirm_until_it_is_cleared(&fleet, folder.path()).await;
     it.drain().await;
@@ -111,19 +86,18 @@ async fn an_outcome_outlasts_a_crash_and_is_cleared_once_it_is_confirmed() {
     let (fleet, folder) = (Fleet::new(), folder());
     let (it, received) = finished_unconfirmed(&fleet, folder.path(), seldom()).await;
     it.kill();
-    let kept = files(folder.path());
-    assert_eq!(kept.len(), 1);
+    assert_eq!(kept(folder.path()).len(), 1);
     // When it starts again, twice, the first time without getting far
     let fleet = Fleet::new();
     let it = fleet.spawn(folder.path(), seldom());
     assert_eq!(fleet.next().await.report, received.report);
     it.kill();
-    assert_eq!(files(folder.path()), kept);
+    assert_eq!(kept(folder.path()), [received.report]);
     let fleet = Fleet::new();
     let it = fleet.spawn(folder.path(), seldom());
-    // Then it is published again, and cleared
+    // Then it is published again, and cleared without a trace
     assert_eq!(fleet.heard().await, Heard::Succeeded(number(1).work));
-    until_there_are(0, folder.path()).await;
+    until(|| files(folder.path()).is_empty()).await;
     assert_eq!(it.hired.worker.begun(), 0);
     it.drain().await;
 }
@@ -133,30 +107,7 @@ async fn an_outcome_that_nobody_confirms_at_the_end_stays_for_the_next_start() {
     let (fleet, folder) = (Fleet::new(), folder());
     let (it, _received) = finished_unconfirmed(&fleet, folder.path(), seldom()).await;
     it.drain().await;
-    assert_eq!(files(folder.path()).len(), 1);
-}
-
-#[tokio::test]
-async fn what_is_no_report_is_set_aside_and_disturbs_nothing() {
-    let (fleet, folder) = (Fleet::new(), folder());
-    let (it, received) = finished_unconfirmed(&fleet, folder.path(), seldom()).await;
-    it.kill();
-    // Given a torn file, one of a newer version, one that was never finished, and a folder
-    let good = files(folder.path()).remove(0);
-    let whole = fs::read(folder.path().join(&good)).unwrap();
-    fs::write(folder.path().join("a.json"), &whole[..whole.len() / 2]).unwrap();
-    fs::write(folder.path().join("b.json"), r#"{"schemaVersion":999,"body":{}}"#).unwrap();
-    fs::write(folder.path().join("~x"), "").unwrap();
-    fs::create_dir(folder.path().join("c.json")).unwrap();
-    for _ in 0..2 {
-        // When it starts, and starts again
-        let fleet = Fleet::new();
-        let it = fleet.spawn(folder.path(), seldom());
-        assert_eq!(fleet.next().await.report, received.report);
-        // Then what cannot be read is out of the way, and what another version can read is where it was
-        until_it_holds(folder.path(), &["a.set-aside", "b.json", &good, "c.set-aside"]).await;
-        it.kill();
-    }
+    assert_eq!(kept(folder.path()).len(), 1);
 }
 
 #[tokio::test]
@@ -208,7 +159,7 @@ impl OutcomeBus for Flaky {
     }
 }
 
-fn report(n: u32) -> OutcomeReport {
+pub(crate) fn report(n: u32) -> OutcomeReport {
     let order = number(n);
     let (build, work, attempt) = (order.build, order.work, order.attempt);
     OutcomeReport::Lost { build, work, attempt, executor: ports::ExecutorName("e1".into()) }
@@ -224,14 +175,14 @@ async fn an_outcome_outlasts_an_outage_and_lost_confirmations() {
         let spool = spool.clone();
         async move { spool.report(report(1)).await }
     });
-    until_there_are(1, folder.path()).await;
+    until_it_keeps(1, folder.path()).await;
     assert!(!reporting.is_finished(), "the bus has not got it");
     flaky.away.store(false, SeqCst);
     soon(reporting).await.unwrap().unwrap();
     for _ in 0..2 {
         assert_eq!(fleet.heard().await, Heard::Lost(number(1).work));
     }
-    assert_eq!(files(folder.path()).len(), 1, "confirmed, but that got lost");
+    assert_eq!(kept(folder.path()).len(), 1, "confirmed, but that got lost");
     flaky.forgetful.store(false, SeqCst);
     confirm_until_it_is_cleared(&fleet, folder.path()).await;
     spool.close(Duration::ZERO).await;
@@ -271,7 +222,7 @@ async fn whoever_reports_waits_while_too_much_is_unconfirmed() {
         async move { spool.report(report(3)).await }
     });
     // It is safe on the disk all the same.
-    until_there_are(3, folder.path()).await;
+    until_it_keeps(3, folder.path()).await;
     assert!(!third.is_finished());
     assert_eq!(fleet.heard().await, Heard::Lost(number(1).work));
     soon(third).await.unwrap().unwrap();

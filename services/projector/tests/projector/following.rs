@@ -52,6 +52,25 @@ async fn a_write_that_fails_is_made_again_and_nothing_is_skipped() {
 }
 
 #[tokio::test]
+async fn what_is_thrown_away_is_folded_again_by_whoever_is_at_work_and_comes_to_the_same() {
+    let scene = Scene::with_pages_of(3).await;
+    for of in 1..=3 {
+        scene.complete(build(of)).await;
+    }
+    let running = Running::start(&scene);
+    scene.wait_until_projected(scene.head()).await;
+    let rows = scene.rows().await;
+
+    // When another throws them away, dies, and nothing happens any more
+    scene.projector().begin_again().await.unwrap();
+
+    // Then
+    scene.wait_until_projected(scene.head()).await;
+    assert_eq!(scene.rows().await, rows);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_projector_that_waits_for_its_store_can_be_stopped() {
     let scene = Scene::with_pages_of(1_000).await;
     scene.complete(build(1)).await;
