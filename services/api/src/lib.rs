@@ -7,6 +7,8 @@
 //! | `read` | extractors, which gather *every* problem of a request before refusing it |
 //! | `order` | from a request to the build it orders |
 //! | `feed` | server-sent events, read from the stores by cursor |
+//! | `once` | a POST that comes twice under one key is carried out once |
+//! | `principal` | who asks |
 //! | `errors` | the sets of errors of the endpoints, each answered as an RFC 9457 document |
 //! | `edge` | what holds for every request: id, time limit, figures, panics, errors that nobody phrased |
 
@@ -15,7 +17,9 @@ mod document;
 mod edge;
 mod errors;
 mod feed;
+mod once;
 mod order;
+mod principal;
 mod read;
 mod router;
 mod routes;
@@ -27,4 +31,4 @@ pub use app::App;
 pub use document::openapi;
 pub use router::router;
 pub use server::serve;
-pub use settings::ApiSettings;
+pub use settings::{ApiSettings, IdempotencySettings};

@@ -1,4 +1,4 @@
-use crate::{App, document, edge, routes::health::document::Document};
+use crate::{App, document, edge, once, routes::health::document::Document};
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub fn router(app: App) -> Router {
         .layer(Extension(document))
         // Bodies are bounded where they are read; axum's own bound would answer in text.
         .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(app.clone(), once::once))
         .layer(CompressionLayer::new().compress_when(compressible))
         .layer(middleware::from_fn_with_state(app.clone(), edge::limit_time))
         .layer(CatchPanicLayer::custom(edge::panicked))

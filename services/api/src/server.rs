@@ -1,4 +1,4 @@
-use crate::{App, router};
+use crate::{App, once, router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> std::io::Result<()> {
     let drain = app.settings.drain;
     // Streams would keep the server waiting for ever: they end with the same token.
-    let router = router(App { stop: stop.clone(), ..app });
+    let app = App { stop: stop.clone(), ..app };
+    tokio::spawn(stop.clone().run_until_cancelled_owned(once::prune(app.clone())));
+    let router = router(app);
     let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     let drained = async {
         stop.cancelled().await;

@@ -42,11 +42,37 @@ pub struct ApiSettings {
     pub max_diff_bytes: usize,
     /// So many events may the projector be behind for the process to count as ready.
     pub max_projection_lag: u64,
+    /// Of requests that may come twice.
+    pub idempotency: IdempotencySettings,
     /// So long may open requests take to end once the process stops.
     pub drain: Duration,
     /// Whether a build may start from a repository on this machine's disk. Never where clients are not the
     /// owner of the machine.
     pub allow_local_repositories: bool,
+}
+
+/// Of requests with an `Idempotency-Key`.
+#[derive(Debug, Clone)]
+pub struct IdempotencySettings {
+    /// So long a key is kept.
+    pub keep: Duration,
+    /// So long a request may take until another process takes it over.
+    pub lease: Duration,
+    /// The pause between two removals of old keys.
+    pub prune_every: Duration,
+    /// Most bytes of an answer that is kept.
+    pub max_answer_bytes: usize,
+}
+
+impl Default for IdempotencySettings {
+    fn default() -> Self {
+        Self {
+            keep: Duration::from_hours(24),
+            lease: Duration::from_mins(1),
+            prune_every: Duration::from_mins(1),
+            max_answer_bytes: 4 << 20,
+        }
+    }
 }
 
 impl Default for ApiSettings {
@@ -71,6 +97,7 @@ impl Default for ApiSettings {
             heartbeat: Duration::from_secs(15),
             max_diff_bytes: 10 << 20,
             max_projection_lag: 10_000,
+            idempotency: IdempotencySettings::default(),
             drain: Duration::from_secs(10),
             allow_local_repositories: false,
         }

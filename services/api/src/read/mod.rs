@@ -9,7 +9,7 @@ mod params;
 mod path;
 mod problems;
 
-pub(crate) use body::{Body, BodyError, FromJson, OptionalBody};
+pub(crate) use body::{Body, BodyError, FromJson, OptionalBody, receive};
 pub(crate) use conditional::{etag, is_current};
 pub(crate) use cursor::{decode_cursor, encode_cursor};
 pub(crate) use fields::Fields;

@@ -8,6 +8,7 @@ mod executors;
 mod figures;
 mod follow;
 mod list;
+mod once;
 mod outages;
 mod results;
 mod submit;
