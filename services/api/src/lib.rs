@@ -9,6 +9,7 @@
 //! | `feed` | server-sent events, read from the stores by cursor |
 //! | `once` | a POST that comes twice under one key is carried out once |
 //! | `principal` | who asks |
+//! | `rate` | how much each may ask for |
 //! | `errors` | the sets of errors of the endpoints, each answered as an RFC 9457 document |
 //! | `edge` | what holds for every request: id, time limit, figures, panics, errors that nobody phrased |
 
@@ -20,6 +21,7 @@ mod feed;
 mod once;
 mod order;
 mod principal;
+mod rate;
 mod read;
 mod router;
 mod routes;
@@ -31,4 +33,4 @@ pub use app::App;
 pub use document::openapi;
 pub use router::router;
 pub use server::serve;
-pub use settings::{ApiSettings, IdempotencySettings};
+pub use settings::{ApiSettings, IdempotencySettings, RateSettings};

@@ -1,4 +1,4 @@
-use crate::{App, document, edge, once, routes::health::document::Document};
+use crate::{App, document, edge, once, rate, routes::health::document::Document};
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 /// The endpoints over an [`App`].
 pub fn router(app: App) -> Router {
     watch_events(&app);
+    let limits = rate::Limits::new(&app.settings);
     let (router, document) = document::routed().split_for_parts();
     // A document built from our own types can be written.
     let document = Document(serde_json::to_vec(&document).map(Bytes::from).unwrap_or_default());
@@ -27,6 +28,8 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), once::once))
         .layer(CompressionLayer::new().compress_when(compressible))
         .layer(middleware::from_fn_with_state(app.clone(), edge::limit_time))
+        .layer(middleware::from_fn_with_state(limits.clone(), rate::limit))
+        .layer(middleware::from_fn_with_state(limits, rate::limit_failures))
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(middleware::map_response(edge::phrase_errors))
         .layer(middleware::map_response_with_state(app.clone(), edge::tell_when_to_retry))

@@ -1,5 +1,6 @@
+use connections::Bounds;
 use domain::build::Limits;
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 /// Bounds and defaults of the HTTP edge.
 #[derive(Debug, Clone)]
@@ -44,8 +45,10 @@ pub struct ApiSettings {
     pub max_projection_lag: u64,
     /// Of requests that may come twice.
     pub idempotency: IdempotencySettings,
-    /// So long may open requests take to end once the process stops.
-    pub drain: Duration,
+    /// Of requests altogether.
+    pub rate: RateSettings,
+    /// Of connections.
+    pub connections: Bounds,
     /// Whether a build may start from a repository on this machine's disk. Never where clients are not the
     /// owner of the machine.
     pub allow_local_repositories: bool,
@@ -75,6 +78,28 @@ impl Default for IdempotencySettings {
     }
 }
 
+/// How much each may ask for, of each process.
+#[derive(Debug, Clone)]
+pub struct RateSettings {
+    /// Most requests of a principal within a minute, unless its key says otherwise; as many as come if `None`.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// Most answers within a minute to an address whose requests do not say who asks; further ones say no more
+    /// than that.
+    pub failures_per_minute: Option<NonZeroU32>,
+    /// Of so many, at most, is counted how much they asked for.
+    pub most_buckets: usize,
+}
+
+impl Default for RateSettings {
+    fn default() -> Self {
+        Self {
+            requests_per_minute: NonZeroU32::new(60_000),
+            failures_per_minute: NonZeroU32::new(300),
+            most_buckets: 100_000,
+        }
+    }
+}
+
 impl Default for ApiSettings {
     fn default() -> Self {
         Self {
@@ -98,7 +123,12 @@ impl Default for ApiSettings {
             max_diff_bytes: 10 << 20,
             max_projection_lag: 10_000,
             idempotency: IdempotencySettings::default(),
-            drain: Duration::from_secs(10),
+            rate: RateSettings::default(),
+            connections: Bounds {
+                connections: 4_096,
+                head_timeout: Duration::from_secs(30),
+                drain: Duration::from_secs(10),
+            },
             allow_local_repositories: false,
         }
     }
