@@ -11,7 +11,7 @@
 //! | `principal` | who asks |
 //! | `rate` | how much each may ask for |
 //! | `errors` | the sets of errors of the endpoints, each answered as an RFC 9457 document |
-//! | `edge` | what holds for every request: id, time limit, figures, panics, errors that nobody phrased |
+//! | `edge` | what holds for every request: id, trace, time limit, figures, web pages, panics, unphrased errors |
 
 mod app;
 mod document;
@@ -30,7 +30,8 @@ mod settings;
 mod wire;
 
 pub use app::App;
+pub use connections::Bounds;
 pub use document::openapi;
 pub use router::router;
 pub use server::serve;
-pub use settings::{ApiSettings, IdempotencySettings, RateSettings};
+pub use settings::{ApiSettings, IdempotencySettings, Origin, OriginError, OriginSettings, RateSettings};

@@ -1,6 +1,7 @@
 use connections::Bounds;
 use domain::build::Limits;
-use std::{num::NonZeroU32, time::Duration};
+use http::HeaderValue;
+use std::{num::NonZeroU32, str::FromStr, sync::Arc, time::Duration};
 
 /// Bounds and defaults of the HTTP edge.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub struct ApiSettings {
     pub idempotency: IdempotencySettings,
     /// Of requests altogether.
     pub rate: RateSettings,
+    /// Which web pages may use this server, and under which names it does.
+    pub origins: Arc<OriginSettings>,
     /// Of connections.
     pub connections: Bounds,
     /// Whether a build may start from a repository on this machine's disk. Never where clients are not the
@@ -75,6 +78,53 @@ impl Default for IdempotencySettings {
             prune_every: Duration::from_mins(1),
             max_answer_bytes: 4 << 20,
         }
+    }
+}
+
+/// Which web pages may use this server, and under which names it may be looked for.
+#[derive(Debug, Clone, Default)]
+pub struct OriginSettings {
+    /// Pages of these origins may read answers and change things.
+    pub cors_origins: Vec<Origin>,
+    /// Names beside `localhost` that a `Host` header may give. If there are some, a listener that other machines
+    /// reach answers under no others either.
+    pub allowed_hosts: Vec<String>,
+}
+
+impl OriginSettings {
+    pub(crate) fn allows(&self, origin: &HeaderValue) -> bool {
+        self.cors_origins.iter().any(|allowed| match allowed {
+            Origin::Any => true,
+            Origin::One(one) => origin.as_bytes().eq_ignore_ascii_case(one.as_bytes()),
+        })
+    }
+}
+
+/// Where a web page comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// From anywhere: `*`.
+    Any,
+    /// From one place, as browsers write it: `https://name` or `https://name:port`.
+    One(String),
+}
+
+/// Why a text is no origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be * or an origin such as https://example.com or http://localhost:3000, without a path")]
+pub struct OriginError;
+
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        let uri: http::Uri = text.parse().map_err(|_| OriginError)?;
+        let bare = uri.path() == "/" && uri.query().is_none() && !text.ends_with('/');
+        let named = uri.scheme().is_some() && uri.authority().is_some_and(|it| !it.as_str().contains('@'));
+        if bare && named { Ok(Self::One(text.to_owned())) } else { Err(OriginError) }
     }
 }
 
@@ -124,6 +174,7 @@ impl Default for ApiSettings {
             max_projection_lag: 10_000,
             idempotency: IdempotencySettings::default(),
             rate: RateSettings::default(),
+            origins: Arc::default(),
             connections: Bounds {
                 connections: 4_096,
                 head_timeout: Duration::from_secs(30),

@@ -5,6 +5,7 @@ mod cancel;
 mod event;
 mod executor;
 mod file;
+mod link;
 mod list;
 mod names;
 mod output;
@@ -18,6 +19,7 @@ pub(crate) use cancel::CancelBuild;
 pub(crate) use event::{EventList, EventView};
 pub(crate) use executor::{ExecutorList, ExecutorView};
 pub(crate) use file::{FileList, FileView};
+pub(crate) use link::links;
 pub(crate) use list::{BuildList, BuildSummary};
 pub(crate) use names::{
     BuildStatus, ExecutorState, FailureClass, OutputStream, PlanSource, TaskStatus, TaskType,

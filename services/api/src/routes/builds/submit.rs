@@ -68,7 +68,7 @@ impl From<ExecuteError> for SubmitError {
             ExecuteError::Store(error) => Self::Fault(error.into()),
             ExecuteError::Contended => Self::Contended,
             // A new id has no events: any refusal is a defect.
-            ExecuteError::Rejected(_) => Self::Fault(Fault::internal(error)),
+            ExecuteError::Rejected(_) | ExecuteError::Outdated => Self::Fault(Fault::internal(error)),
         }
     }
 }
