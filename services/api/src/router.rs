@@ -18,8 +18,7 @@ pub fn router(app: App) -> Router {
     let limits = rate::Limits::new(&app.settings);
     let (router, document) = document::routed().split_for_parts();
     let methods = edge::methods::Methods::of(&document);
-    // A document built from our own types can be written.
-    let document = Document(serde_json::to_vec(&document).map(Bytes::from).unwrap_or_default());
+    let document = Document(Bytes::from(document::finish(&document, &app.settings).to_string()));
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("application/gzip"));
     router
         .merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json")))

@@ -57,6 +57,10 @@ impl<T: FromJson> FromRequest<App> for OptionalBody<T> {
         if !json {
             return Err(BodyError::MediaType);
         }
+        // As for a field, `null` is as good as nothing.
+        if bytes.trim_ascii() == b"null" {
+            return Ok(Self(None));
+        }
         parse(&bytes, &app.settings).map(|value| Self(Some(value)))
     }
 }

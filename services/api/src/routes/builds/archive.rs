@@ -2,7 +2,7 @@ use super::finished::{Finished, ResultUnavailable};
 use crate::{
     App,
     errors::Fault,
-    read::{BuildPath, has_tag},
+    read::{BuildPath, ParamsError, Query, has_tag},
 };
 use axum::{
     body::Body,
@@ -31,17 +31,20 @@ impl PartialSchema for Archive {
 impl ToSchema for Archive {}
 
 /// Download the files of a completed build
+///
+/// As they are in the commit it ended in, without history.
 #[utoipa::path(get, path = "/v1/builds/{id}/archive.tar.gz", operation_id = "getBuildArchive", tag = "results",
     params(("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV")),
     responses(
         (status = 200, description = "A gzipped tar archive", body = inline(Archive), content_type = "application/gzip",
             headers(("content-disposition" = String, description = "A name for the file"))),
-        ResultUnavailable,
+        ParamsError, ResultUnavailable,
     ))]
 #[tracing::instrument(name = "api.builds.archive", skip_all, fields(build.id = %id))]
 pub(crate) async fn archive(
     State(app): State<App>,
     BuildPath(id): BuildPath,
+    Query(()): Query<()>,
     headers: HeaderMap,
 ) -> Result<Response, ResultUnavailable> {
     let known = headers.get(header::IF_NONE_MATCH);

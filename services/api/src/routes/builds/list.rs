@@ -3,7 +3,7 @@ use crate::{
     errors::api_errors,
     order::is_label_key,
     read::{FromParams, Params, ParamsError, Query, decode_cursor, encode_cursor},
-    wire::{BuildList, BuildSummary, links},
+    wire::{BuildList, BuildSummary, Cursor, LABEL_VALUE_CHARS, LabelFilter, ProjectText, links},
 };
 use axum::{
     Json,
@@ -21,12 +21,13 @@ use std::collections::BTreeMap;
 /// Newest first. A build is in the list as soon as its submission was answered.
 #[utoipa::path(get, path = "/v1/builds", operation_id = "listBuilds", tag = "builds",
     params(
-        ("status" = Option<String>, Query, description = "Only these states: separated by commas, or repeated",
-            example = "queued,planning"),
-        ("project" = Option<String>, Query, description = "Only this project"),
-        ("label" = Option<Vec<String>>, Query, description = "Only with this label, as `key:value`; repeat for more"),
+        ("status" = Option<Vec<crate::wire::BuildStatus>>, Query, max_items = 6,
+            description = "Only these states: repeated, or separated by commas", example = json!(["queued", "planning"])),
+        ("project" = Option<ProjectText>, Query, description = "Only this project"),
+        ("label" = Option<Vec<LabelFilter>>, Query, max_items = 64,
+            description = "Only with this label, as `key:value`; repeat for more"),
         ("limit" = Option<u32>, Query, description = "Most builds; 50 if not given", minimum = 1, maximum = 200),
-        ("cursor" = Option<String>, Query, description = "Where the page before ended: its `nextCursor`"),
+        ("cursor" = Option<Cursor>, Query, description = "Where the page before ended: its `nextCursor`"),
     ),
     responses(
         (status = 200, description = "A page of builds", body = BuildList, headers(
@@ -63,11 +64,11 @@ async fn catch_up(app: &App) -> Result<(), ListError> {
 pub(crate) struct Filter(BuildFilter);
 
 impl FromParams for Filter {
-    fn from_params(params: &mut Params<'_>, _: &ApiSettings) -> Self {
+    fn from_params(params: &mut Params<'_>, settings: &ApiSettings) -> Self {
         Self(BuildFilter {
             status: statuses(params),
             project: params.parsed("project", |text| text.parse::<ProjectName>().map_err(|e| e.to_string())),
-            labels: labels(params),
+            labels: labels(params, settings.max_labels),
             before: params.parsed("cursor", |text| {
                 decode_cursor(text).ok_or_else(|| "must be a nextCursor of this list".to_owned())
             }),
@@ -78,8 +79,13 @@ impl FromParams for Filter {
 
 fn statuses(params: &mut Params<'_>) -> Vec<BuildStatus> {
     let given = params.all("status");
+    let names: Vec<&str> = given.iter().flat_map(|value| value.split(',')).collect();
+    let most = BuildStatus::ALL.len();
+    if names.len() > most {
+        params.problem("status", format!("at most {most} are allowed"));
+    }
     let mut statuses = Vec::new();
-    for name in given.iter().flat_map(|value| value.split(',')) {
+    for name in names {
         match BuildStatus::parse(name.trim()) {
             Some(status) if statuses.contains(&status) => {}
             Some(status) => statuses.push(status),
@@ -93,16 +99,20 @@ fn statuses(params: &mut Params<'_>) -> Vec<BuildStatus> {
     statuses
 }
 
-fn labels(params: &mut Params<'_>) -> BTreeMap<String, String> {
+fn labels(params: &mut Params<'_>, most: usize) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
-    for text in params.all("label") {
+    let given = params.all("label");
+    if given.len() > most {
+        params.problem("label", format!("at most {most} are allowed"));
+    }
+    for text in given {
         match text.split_once(':') {
-            Some((key, value)) if is_label_key(key) => {
+            Some((key, value)) if is_label_key(key) && value.chars().count() <= LABEL_VALUE_CHARS => {
                 if labels.insert(key.to_owned(), value.to_owned()).is_some() {
                     params.problem("label", format!("{key} is given more than once"));
                 }
             }
-            _ => params.problem("label", "must be key:value, the key as in a build's labels"),
+            _ => params.problem("label", "must be key:value, both as in a build's labels"),
         }
     }
     labels

@@ -3,7 +3,7 @@ use crate::{
     errors::api_errors,
     feed::{self, EventFeed, Reading},
     read::{ParamsError, Query},
-    wire::{EventList, EventView},
+    wire::{EventList, EventStream},
 };
 use axum::{extract::State, response::Response};
 use http::{HeaderMap, Uri};
@@ -23,9 +23,7 @@ use ports::Position;
     ),
     responses(
         (status = 200, description = "The events", content(
-            (EventList = "application/json"), (EventView = "text/event-stream"),
-        ), headers(
-            ("link" = Option<String>, description = "In JSON: the first page, and the next, if this one is full"),
+            (EventList = "application/json"), (EventStream = "text/event-stream"),
         )),
         ParamsError, EventsError,
     ))]

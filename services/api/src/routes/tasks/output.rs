@@ -3,7 +3,7 @@ use crate::{
     errors::api_errors,
     feed::{self, OutputFeed, Reading},
     read::{ParamsError, Query, TaskPath},
-    wire::{OutputLine, OutputList},
+    wire::{EventStream, OutputList},
 };
 use axum::{extract::State, response::Response};
 use domain::build::Work;
@@ -24,9 +24,7 @@ use http::{HeaderMap, Uri};
     ),
     responses(
         (status = 200, description = "The output", content(
-            (OutputList = "application/json"), (OutputLine = "text/event-stream"),
-        ), headers(
-            ("link" = Option<String>, description = "In JSON: the first page, and the next, if this one is full"),
+            (OutputList = "application/json"), (EventStream = "text/event-stream"),
         )),
         ParamsError, TaskOutputError,
     ))]
