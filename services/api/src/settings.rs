@@ -1,6 +1,7 @@
 use connections::Bounds;
 use domain::build::Limits;
 use http::HeaderValue;
+use serde::Deserialize;
 use std::{num::NonZeroU32, str::FromStr, sync::Arc, time::Duration};
 
 /// Bounds and defaults of the HTTP edge.
@@ -101,7 +102,8 @@ impl OriginSettings {
 }
 
 /// Where a web page comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Origin {
     /// From anywhere: `*`.
     Any,
@@ -113,6 +115,14 @@ pub enum Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be * or an origin such as https://example.com or http://localhost:3000, without a path")]
 pub struct OriginError;
+
+impl TryFrom<String> for Origin {
+    type Error = OriginError;
+
+    fn try_from(text: String) -> Result<Self, OriginError> {
+        text.parse()
+    }
+}
 
 impl FromStr for Origin {
     type Err = OriginError;
@@ -143,7 +153,7 @@ pub struct RateSettings {
 impl Default for RateSettings {
     fn default() -> Self {
         Self {
-            requests_per_minute: NonZeroU32::new(60_000),
+            requests_per_minute: NonZeroU32::new(600_000),
             failures_per_minute: NonZeroU32::new(300),
             most_buckets: 100_000,
         }

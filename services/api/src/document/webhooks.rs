@@ -46,15 +46,15 @@ fn post(kind: &str, summary: &str, schema: &str) -> Value {
         ),
         "security": [],
         "parameters": [
-            header("webhook-id", "The event's id, the same at every attempt", json!({
+            header("webhook-id", "The event's id, the same at every attempt", &json!({
                 "$ref": "#/components/schemas/EventId",
             })),
-            header("webhook-timestamp", "When this attempt was made, in seconds since 1970", seconds(1)),
+            header("webhook-timestamp", "When this attempt was made, in seconds since 1970", &seconds(1)),
             header("webhook-signature", "Standard Webhooks: one or more of `v1,` and the base64 of HMAC-SHA256 \
                 over `{webhook-id}.{webhook-timestamp}.{body}`, or `v1a,` and an Ed25519 signature of it, \
-                separated by spaces", json!({ "type": "string", "maxLength": 2_048 })),
-            header("X-Webhook-Timestamp", "The same time in milliseconds", seconds(1_000)),
-            header("X-Webhook-Signature", "The hexadecimal HMAC-SHA256 of the body", json!({
+                separated by spaces", &json!({ "type": "string", "maxLength": 2_048 })),
+            header("X-Webhook-Timestamp", "The same time in milliseconds", &seconds(1_000)),
+            header("X-Webhook-Signature", "The hexadecimal HMAC-SHA256 of the body", &json!({
                 "type": "string", "minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$",
             })),
         ],
@@ -71,7 +71,7 @@ fn post(kind: &str, summary: &str, schema: &str) -> Value {
     })
 }
 
-fn header(name: &str, description: &str, schema: Value) -> Value {
+fn header(name: &str, description: &str, schema: &Value) -> Value {
     json!({ "name": name, "in": "header", "required": true, "description": description, "schema": schema })
 }
 

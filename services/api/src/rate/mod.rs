@@ -111,3 +111,35 @@ fn tell(headers: &mut HeaderMap, name: &str, quota: Quota, standing: Standing) {
 fn up(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RateSettings;
+    use axum::{Router, body::Body, middleware, routing::get};
+    use std::num::NonZeroU32;
+    use tower::ServiceExt as _;
+
+    #[tokio::test]
+    async fn who_keeps_failing_to_say_who_asks_hears_no_more_than_that() {
+        let rate = RateSettings { failures_per_minute: NonZeroU32::new(2), ..RateSettings::default() };
+        let limits = Limits::new(&ApiSettings { rate, ..ApiSettings::default() });
+        let router = Router::new()
+            .route("/known", get(async || StatusCode::OK))
+            .route("/unknown", get(async || StatusCode::UNAUTHORIZED))
+            .layer(middleware::from_fn_with_state(limits, limit_failures));
+        let ask = async |path: &str, peer: &str| {
+            let mut request = Request::get(path).body(Body::empty()).unwrap();
+            request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+            router.clone().oneshot(request).await.unwrap()
+        };
+        for _ in 0..2 {
+            assert_eq!(ask("/unknown", "192.0.2.1:1").await.status(), 401);
+        }
+        let refused = ask("/unknown", "[::ffff:192.0.2.1]:2").await;
+        assert_eq!(refused.status(), 429, "the same address in other words");
+        assert!(refused.headers().contains_key(header::RETRY_AFTER));
+        assert_eq!(ask("/known", "192.0.2.1:3").await.status(), 200, "others behind it are not held up");
+        assert_eq!(ask("/unknown", "192.0.2.2:1").await.status(), 401);
+    }
+}

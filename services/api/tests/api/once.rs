@@ -206,3 +206,29 @@ async fn a_client_that_hangs_up_finds_its_answer_later() {
     response.json::<Value>().await.unwrap();
     assert_eq!(patient.json(PATH).await["builds"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn the_key_of_another_tenant_is_another_key() {
+    let api = Api::start().await;
+    let router = buildwright_api::router(api.app.clone());
+    let ask = async |tenant: &str, actor: &str| {
+        let mut request = http::Request::post(PATH)
+            .header("content-type", "application/json")
+            .header("idempotency-key", "k")
+            .body(axum::body::Body::from(order().to_string()))
+            .unwrap();
+        request.extensions_mut().insert(ports::Principal {
+            actor: actor.into(),
+            tenant: names::TenantName::try_from(tenant.to_owned()).unwrap(),
+            scopes: [names::Scope::Admin].into_iter().collect(),
+            key: None,
+            limits: ports::KeyLimits::default(),
+        });
+        let response = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
+        assert_eq!(response.status(), 202);
+        response.headers()["location"].to_str().unwrap().to_owned()
+    };
+    let places = [ask("one", "a").await, ask("two", "a").await, ask("one", "b").await, ask("one", "a").await];
+    assert_eq!(places[0], places[3]);
+    assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), 3, "{places:?}");
+}
