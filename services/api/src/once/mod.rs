@@ -4,7 +4,7 @@
 //! that dies in between leaves a record that nobody holds after a while: who takes it over makes the same thing
 //! again, under the same id, and so finds that it is there already.
 
-mod answer;
+pub(crate) mod answer;
 mod key;
 
 pub(crate) use key::IDEMPOTENCY_KEY;
