@@ -5,6 +5,8 @@ mod artifacts;
 mod bus;
 mod clock;
 mod events;
+mod idempotency;
+mod keys;
 mod leadership;
 mod output;
 mod read_models;
@@ -22,6 +24,13 @@ pub use clock::{Clock, Ids};
 pub use events::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
     StreamId, Version,
+};
+pub use idempotency::{
+    Abandoned, BeginRequest, Begun, Claim, Fingerprint, Idempotency, IdempotencyKey, KeptAnswer,
+};
+pub use keys::{
+    ApiKey, ApiKeys, Created, KeyChange, KeyDigest, KeyFilter, KeyLimits, KeyPage, KeyState, KeyText,
+    KeyTextError, Principal,
 };
 pub use leadership::{Leadership, Term};
 pub use output::{OutputChunk, OutputLine, OutputLog, OutputStream};

@@ -1,7 +1,13 @@
 //! The task that writes.
 
 use crate::{
-    builds, events, failure::Failure, placement::Placement, snapshots, tail::Tail, versions::Versions,
+    builds, events,
+    failure::Failure,
+    idempotency::{self, Change, Done},
+    placement::Placement,
+    snapshots,
+    tail::Tail,
+    versions::Versions,
 };
 use ports::{Append, AppendError, Appended, BuildSummary, Position, Snapshot, StoreError, StreamId, Version};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -32,6 +38,7 @@ pub(crate) enum Request {
     Append(Append, Answer<Result<Appended, AppendError>>),
     Project(Projection, Answer<Result<(), StoreError>>),
     Save(StreamId, Snapshot, Answer<Result<(), StoreError>>),
+    Idempotency(Change, Answer<Result<Done, StoreError>>),
     Close(Answer<()>),
 }
 
@@ -66,6 +73,7 @@ struct Batch {
     appends: Vec<(Append, Answer<Result<Appended, AppendError>>)>,
     projections: Vec<(Projection, Answer<Result<(), StoreError>>)>,
     snapshots: Vec<Saving>,
+    idempotency: Vec<(Change, Answer<Result<Done, StoreError>>)>,
     closing: Vec<Answer<()>>,
 }
 
@@ -117,7 +125,7 @@ impl Writer {
 
     /// Stores a batch and answers it. Whoever stopped waiting for an answer is not told.
     async fn serve(&mut self, batch: Batch) {
-        let Batch { appends, projections, snapshots, .. } = batch;
+        let Batch { appends, projections, snapshots, idempotency, .. } = batch;
         let (appends, appenders): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
         let (projections, projectors): (Vec<_>, Vec<_>) = projections.into_iter().unzip();
         match self.store(appends, projections).await {
@@ -141,10 +149,36 @@ impl Writer {
                 }
             }
         }
+        let (changes, askers): (Vec<_>, Vec<_>) = idempotency.into_iter().unzip();
+        match self.settle(&changes).await {
+            Ok(done) => {
+                for (answer, done) in askers.into_iter().zip(done) {
+                    let _ = answer.send(done);
+                }
+            }
+            Err(failure) => {
+                for answer in askers {
+                    let _ = answer.send(Err(failure.clone().into()));
+                }
+            }
+        }
         // In a transaction of its own, so that a snapshot for which there is no room costs no event its place.
         for (stream, snapshot, answer) in snapshots {
             let _ = answer.send(self.save(stream, &snapshot).await.map_err(StoreError::from));
         }
+    }
+
+    async fn settle(&mut self, changes: &[Change]) -> Result<Vec<Result<Done, StoreError>>, Failure> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.connect().await?;
+        let Some(connection) = &mut self.connection else { return Err(sqlx::Error::WorkerCrashed.into()) };
+        let settled = idempotency::carry_out(connection, changes).await;
+        if settled.is_err() {
+            self.distrust().await;
+        }
+        Ok(settled?)
     }
 
     async fn save(&mut self, stream: StreamId, snapshot: &Snapshot) -> Result<(), Failure> {
@@ -268,6 +302,7 @@ impl Batch {
                 Request::Append(append, answer) => batch.appends.push((append, answer)),
                 Request::Project(projection, answer) => batch.projections.push((projection, answer)),
                 Request::Save(stream, snapshot, answer) => batch.snapshots.push((stream, snapshot, answer)),
+                Request::Idempotency(change, answer) => batch.idempotency.push((change, answer)),
                 Request::Close(answer) => batch.closing.push(answer),
             }
         }

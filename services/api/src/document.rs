@@ -1,6 +1,7 @@
 //! The OpenAPI document: what the endpoints say of themselves, and what holds for all of them.
 
 mod answers;
+mod conventions;
 mod finish;
 mod parameters;
 mod settings;

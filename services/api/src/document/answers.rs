@@ -21,7 +21,8 @@ pub(crate) fn complete(document: &mut Value) {
     }
 }
 
-fn problem(description: &str) -> Value {
+/// An answer that is a problem document.
+pub(super) fn problem(description: &str) -> Value {
     let schema = json!({ "$ref": "#/components/schemas/Problem" });
     json!({ "description": description, "content": { problem::MEDIA_TYPE: { "schema": schema } } })
 }
@@ -30,6 +31,10 @@ fn describe(headers: &mut Map<String, Value>, status: &str) {
     headers.insert("x-request-id".to_owned(), json!({
         "description": "Names the request in logs: the client's own `X-Request-Id` if that can stand in a log, \
             or else a new one",
+    }));
+    headers.insert("traceparent".to_owned(), json!({
+        "description": "The place of the request in its trace (W3C Trace Context): the trace of the request's own \
+            `traceparent`, or else a new one",
     }));
     if status == "503" {
         headers
@@ -52,7 +57,10 @@ fn form(name: &str) -> Option<Value> {
             json!({ "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_.:/+=-]+$" })
         }
         "etag" => {
-            json!({ "type": "string", "maxLength": 22, "pattern": "^\"[0-9]+\"$", "examples": ["\"7\""] })
+            json!({ "type": "string", "maxLength": 64, "pattern": "^(W/)?\"[0-9a-f]+\"$", "examples": ["\"7\""] })
+        }
+        "traceparent" => {
+            json!({ "type": "string", "maxLength": 55, "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$" })
         }
         "location" => json!({
             "type": "string", "format": "uri-reference", "maxLength": 256,

@@ -6,6 +6,7 @@ mod event;
 mod event_data;
 mod executor;
 mod file;
+mod link;
 mod list;
 mod maps;
 mod names;
@@ -22,6 +23,7 @@ pub(crate) use event::{EventList, EventStream, EventView};
 pub(crate) use event_data::{EVENTS, EventData};
 pub(crate) use executor::{ExecutorList, ExecutorView};
 pub(crate) use file::{FileList, FileView};
+pub(crate) use link::links;
 pub(crate) use list::{BuildList, BuildSummary};
 pub(crate) use maps::{LABEL_KEY_CHARS, LABEL_VALUE_CHARS, by_model, labels};
 pub(crate) use names::{

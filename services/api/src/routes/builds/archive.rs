@@ -2,10 +2,14 @@ use super::finished::{Finished, ResultUnavailable};
 use crate::{
     App,
     errors::Fault,
-    read::{BuildPath, ParamsError, Query},
+    read::{BuildPath, ParamsError, Query, has_tag},
 };
-use axum::{body::Body, extract::State, response::IntoResponse};
-use http::{HeaderValue, header};
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -41,14 +45,22 @@ pub(crate) async fn archive(
     State(app): State<App>,
     BuildPath(id): BuildPath,
     Query(()): Query<()>,
-) -> Result<impl IntoResponse, ResultUnavailable> {
+    headers: HeaderMap,
+) -> Result<Response, ResultUnavailable> {
+    let known = headers.get(header::IF_NONE_MATCH);
     let Finished { project, result } = Finished::find(&app, id).await?;
+    // A commit never changes.
+    let tag = HeaderValue::from_str(&format!("\"{}\"", result.commit)).map_err(Fault::internal)?;
+    if known.is_some_and(|known| tag.to_str().is_ok_and(|tag| has_tag(known, tag))) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+    }
     let archive = app.results.archive(&project, &result.commit).await?;
     let commit = result.commit.as_str().get(..12).unwrap_or_default();
     // Project names hold nothing that would need quoting.
     let name = format!("attachment; filename=\"{project}-{commit}.tar.gz\"");
     let disposition = HeaderValue::from_str(&name).map_err(Fault::internal)?;
     let media_type = HeaderValue::from_static("application/gzip");
-    let headers = [(header::CONTENT_TYPE, media_type), (header::CONTENT_DISPOSITION, disposition)];
-    Ok((headers, Body::from_stream(archive)))
+    let headers =
+        [(header::CONTENT_TYPE, media_type), (header::CONTENT_DISPOSITION, disposition), (header::ETAG, tag)];
+    Ok((headers, Body::from_stream(archive)).into_response())
 }

@@ -1,9 +1,9 @@
 use crate::{
     ApiSettings, App,
-    errors::{Fault, api_errors},
+    errors::api_errors,
     order::is_label_key,
     read::{FromParams, Params, ParamsError, Query, decode_cursor, encode_cursor},
-    wire::{BuildList, BuildSummary, Cursor, LABEL_VALUE_CHARS, LabelFilter, ProjectText},
+    wire::{BuildList, BuildSummary, Cursor, LABEL_VALUE_CHARS, LabelFilter, ProjectText, links},
 };
 use axum::{
     Json,
@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::build::BuildStatus;
-use http::{HeaderValue, Uri, header};
+use http::{Uri, header};
 use names::ProjectName;
 use ports::BuildFilter;
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
     ),
     responses(
         (status = 200, description = "A page of builds", body = BuildList, headers(
-            ("link" = Option<String>, description = "The next page, as `rel=\"next\"`, if there is one"),
+            ("link" = String, description = "The first page, and the next, as `rel=\"next\"`, if there is one"),
         )),
         ParamsError, ListError,
     ))]
@@ -44,13 +44,9 @@ pub(crate) async fn list(
     catch_up(&app).await?;
     let page = app.read_models.builds(&filter).await?;
     let next_cursor = page.builds.last().filter(|_| page.more).map(|last| encode_cursor(last.id));
-    let link = next_cursor.as_ref().map(|cursor| next_link(&uri, cursor));
+    let link = links(&uri, "cursor", next_cursor.as_deref())?;
     let builds = page.builds.into_iter().map(BuildSummary::from).collect();
-    let mut response = Json(BuildList { builds, next_cursor }).into_response();
-    if let Some(link) = link {
-        response.headers_mut().insert(header::LINK, link.map_err(Fault::internal)?);
-    }
-    Ok(response)
+    Ok(([(header::LINK, link)], Json(BuildList { builds, next_cursor })).into_response())
 }
 
 /// Waits until the list shows everything that was answered before it was asked for.
@@ -62,16 +58,6 @@ async fn catch_up(app: &App) -> Result<(), ListError> {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(ListError::Behind),
     }
-}
-
-/// The same query with another cursor, relative to where it was asked.
-fn next_link(uri: &Uri, cursor: &str) -> Result<HeaderValue, header::InvalidHeaderValue> {
-    let kept = uri.query().unwrap_or_default().split('&');
-    let kept: String = kept
-        .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="))
-        .map(|pair| format!("{pair}&"))
-        .collect();
-    HeaderValue::from_str(&format!("<{}?{kept}cursor={cursor}>; rel=\"next\"", uri.path()))
 }
 
 /// Which builds are asked for.
