@@ -172,6 +172,7 @@ pub(crate) async fn found(jetstream: &Context, stream: &str) -> Result<Found, as
     Found::of(jetstream.get_stream(stream).await?.cached_info())
 }
 
+/// A stream as it is, or as it was made.
 async fn see_to_stream(
     jetstream: &Context,
     config: Config,
