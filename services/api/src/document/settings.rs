@@ -1,11 +1,15 @@
-//! Bounds that are settings: the document of a server tells those of this server.
+//! Bounds that are settings, of which the document of a server tells its own, and bounds that are set elsewhere in
+//! the code.
 
-use crate::ApiSettings;
+use crate::{ApiSettings, feed, read::Problems};
+use domain::Failure;
 use serde_json::{Value, json};
 
 /// Writes them where they belong.
 pub(crate) fn apply(document: &mut Value, settings: &ApiSettings) {
     let plan = &settings.plan_bounds;
+    // What is longer is cut, and `…` says so.
+    let (failure, told) = (Failure::MOST_CHARS + 1, Problems::MOST_CHARS + 1);
     let bounds = [
         ("SubmitBuild/prompt/maxLength", json!(settings.max_prompt_chars)),
         ("SubmitBuild/labels/maxProperties", json!(settings.max_labels)),
@@ -39,6 +43,13 @@ pub(crate) fn apply(document: &mut Value, settings: &ApiSettings) {
         ("TaskView/check/maxLength", json!(plan.text_chars)),
         ("TaskView/targets/maxItems", json!(plan.targets)),
         ("TaskView/dependsOn/maxItems", json!(plan.tasks)),
+        ("EventList/events/maxItems", json!(feed::MOST)),
+        ("OutputList/lines/maxItems", json!(feed::MOST)),
+        ("FailureView/message/maxLength", json!(failure)),
+        ("EventFailure/message/maxLength", json!(failure)),
+        ("Problem/errors/maxItems", json!(Problems::MOST)),
+        ("FieldError/message/maxLength", json!(told)),
+        ("FieldError/pointer/maxLength", json!(told)),
     ];
     for (place, bound) in bounds {
         let mut steps = place.splitn(2, '/');
@@ -95,7 +106,7 @@ mod tests {
         assert_eq!(again, by_default);
         let mut changed = by_default.clone();
         apply(&mut changed, &others());
-        // All but the number of labels of a task, which is no setting.
+        // All but what is no setting.
         assert_eq!(count(&changed, &json!(777)) - count(&by_default, &json!(777)), 32);
         let most = |document: &Value| {
             document["components"]["schemas"]["TaskDraft"]["properties"]["requires"]["maxItems"].clone()

@@ -24,7 +24,7 @@ use serde::Serialize;
 use std::convert::Infallible;
 
 /// Most elements of a page, in JSON and between store and feed.
-const MOST: usize = 1_000;
+pub(crate) const MOST: usize = 1_000;
 const USUAL: usize = 100;
 
 /// Where a client wants to go on reading, and how.

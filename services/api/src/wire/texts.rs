@@ -66,5 +66,35 @@ texts! {
     SessionId: "The session of a run of Claude.", (0, 256), None, "9a1f7d30-5a0e-4c3e-9a43-2d8f6c1b7e55";
 }
 
-/// The longest name of a pool or label. The tests compare it with what is accepted.
+/// The longest name of a pool or label.
 const FLEET_NAME: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::str::FromStr;
+
+    fn longest<T: FromStr>(schema: RefOr<Schema>) {
+        let schema = serde_json::to_value(schema).unwrap();
+        let most = usize::try_from(schema["maxLength"].as_u64().unwrap()).unwrap();
+        assert!("a".repeat(most).parse::<T>().is_ok(), "{schema}");
+        assert!("a".repeat(most + 1).parse::<T>().is_err(), "{schema}");
+    }
+
+    #[test]
+    fn a_text_may_be_as_long_as_its_schema_says_and_no_longer() {
+        longest::<names::ProjectName>(Project::schema());
+        longest::<names::PoolName>(Pool::schema());
+        longest::<names::ExecutorLabel>(ExecutorLabel::schema());
+        longest::<names::BranchName>(Branch::schema());
+        for (most, schema) in [(128, ModelName::schema()), (64, TaskKey::schema())] {
+            assert_eq!(serde_json::to_value(schema).unwrap()["maxLength"], most);
+        }
+        assert!(
+            plan::names_no_model(&"a".repeat(128)).is_none()
+                && plan::names_no_model(&"a".repeat(129)).is_some()
+        );
+        let key = |most| plan::TaskKey::try_from("a".repeat(most));
+        assert!(key(64).is_ok() && key(65).is_err());
+    }
+}
