@@ -17,10 +17,10 @@ function right<T>({ data, error }: { data?: T | undefined; error?: unknown }): T
   return data;
 }
 
-/** The JSON of an answer that can also be a stream. */
-function json<T>(answer: T): Exclude<T, string> {
-  if (typeof answer === "string") throw new Error("a stream was not asked for");
-  return answer as Exclude<T, string>;
+/** The JSON of an answer that could have been a stream. */
+function json<T extends object>(answer: T): Exclude<T, { event: string }> {
+  if ("event" in answer) throw new Error("a stream was not asked for");
+  return answer as Exclude<T, { event: string }>;
 }
 
 async function submit(): Promise<Build> {

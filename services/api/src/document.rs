@@ -6,6 +6,7 @@ mod finish;
 mod parameters;
 mod settings;
 mod shapes;
+mod streams;
 mod webhooks;
 
 pub(crate) use finish::finish;

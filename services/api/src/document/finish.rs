@@ -1,6 +1,6 @@
 //! What is added to the document once the endpoints have described themselves.
 
-use super::{answers, conventions, parameters, settings, shapes, webhooks};
+use super::{answers, conventions, parameters, settings, shapes, streams, webhooks};
 use crate::ApiSettings;
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ pub(crate) fn finish(described: &utoipa::openapi::OpenApi, settings: &ApiSetting
     parameters::name(&mut document);
     conventions::describe(&mut document);
     answers::complete(&mut document);
+    streams::describe(&mut document);
     webhooks::add(&mut document);
     shapes::bound(&mut document);
     settings::apply(&mut document, settings);

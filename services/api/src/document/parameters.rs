@@ -23,5 +23,5 @@ pub(crate) fn name(document: &mut Value) {
 }
 
 fn parameters(operation: &mut Value) -> impl Iterator<Item = &mut Value> {
-    operation["parameters"].as_array_mut().into_iter().flatten()
+    operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten()
 }

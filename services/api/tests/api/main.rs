@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that panics has failed")]
 
 mod builds;
+mod contract;
 mod document;
 mod edge;
 mod executors;
