@@ -54,7 +54,7 @@ fn once(operation: &mut Value) {
     for_each(
         operation,
         |status| status == "409",
-        "retry-after",
+        "Retry-After",
         &json!({
             "description": "Seconds after which to try again, if the request is being carried out",
         }),
@@ -66,7 +66,7 @@ fn limit(operation: &mut Value) {
     for_each(
         operation,
         |status| status == "429",
-        "retry-after",
+        "Retry-After",
         &json!({
             "description": "Seconds after which to try again",
         }),
@@ -98,7 +98,7 @@ fn tag(operation: &mut Value) {
         "If-None-Match",
         json!({
             "description": "The entity tag of what is known already",
-            "schema": { "type": "string", "maxLength": 1024 },
+            "schema": { "type": "string", "maxLength": 8192 },
         }),
     );
     let pages =

@@ -17,7 +17,7 @@ use http::{StatusCode, header};
 #[utoipa::path(post, path = "/v1/builds/{id}/cancel", operation_id = "cancelBuild", tag = "builds",
     params(("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
         ("If-Match" = Option<String>, Header, description = "The entity tag of the version that is to be cancelled",
-            max_length = 1024, example = "\"7\""),
+            max_length = 8192, example = "\"7\""),
     ),
     request_body = Option<CancelBuild>,
     responses(
