@@ -101,12 +101,9 @@ impl Tier {
     #[must_use]
     pub fn may_use(self, other: Self) -> bool {
         let allowed: &[Self] = match self {
-            Self::Names
-            | Self::Problem
-            | Self::Connections
-            | Self::Webhooks
-            | Self::Egress
-            | Self::Tool => &[],
+            Self::Names | Self::Problem | Self::Connections | Self::Webhooks | Self::Egress | Self::Tool => {
+                &[]
+            }
             Self::Vitals => &[Self::Problem, Self::Connections],
             Self::Plan | Self::Supervisor => &[Self::Names],
             Self::Outside | Self::ScriptedModel => &[Self::Names, Self::Supervisor],
