@@ -1,11 +1,11 @@
 //! Entity tags: the version of the build's stream.
 
+use super::{ParamsError, Problems, params::MOST_TAGS};
 use crate::App;
 use axum::extract::FromRequestParts;
 use commands::Expected;
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 use ports::Version;
-use std::convert::Infallible;
 
 /// The entity tag of a version.
 pub(crate) fn etag(version: Version) -> HeaderValue {
@@ -35,9 +35,12 @@ fn tags(list: &HeaderValue) -> impl Iterator<Item = &str> {
 pub(crate) struct IfMatch(pub(crate) Expected);
 
 impl FromRequestParts<App> for IfMatch {
-    type Rejection = Infallible;
+    type Rejection = ParamsError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ParamsError> {
+        let mut problems = Problems::default();
+        problems.bound_header(&parts.headers, &header::IF_MATCH, MOST_TAGS);
+        problems.or(()).map_err(ParamsError::Invalid)?;
         let given = parts.headers.get_all(header::IF_MATCH);
         let all: Vec<&str> = given.iter().flat_map(tags).collect();
         if all.contains(&"*") || given.iter().next().is_none() {

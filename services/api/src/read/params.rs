@@ -3,7 +3,7 @@
 use super::Problems;
 use crate::{ApiSettings, App, errors::api_errors};
 use axum::extract::FromRequestParts;
-use http::{HeaderMap, HeaderName, request::Parts};
+use http::{HeaderMap, HeaderName, header, request::Parts};
 use problem::{FieldError, Location};
 use std::ops::RangeInclusive;
 
@@ -44,6 +44,7 @@ impl<T: FromParams> FromRequestParts<App> for Query<T> {
             Err(_) => Vec::new(),
         };
         let mut params = Params { left, headers: &parts.headers, problems: Problems::default() };
+        params.problems.bound_header(&parts.headers, &header::IF_NONE_MATCH, MOST_TAGS);
         let value = T::from_params(&mut params, &app.settings);
         for (name, _) in &params.left {
             params.problems.add_parameter(Location::Query, name, "unknown parameter");
@@ -52,6 +53,8 @@ impl<T: FromParams> FromRequestParts<App> for Query<T> {
     }
 }
 
+/// Most bytes of a list of entity tags, as the description says.
+pub(super) const MOST_TAGS: usize = 8_192;
 /// The largest place or version: fifteen digits, which every reader of JSON holds exactly.
 pub(crate) const MOST_WHOLE: u64 = 10u64.pow(MOST_DIGITS) - 1;
 /// Its digits.
@@ -106,14 +109,6 @@ impl Params<'_> {
     /// `true` or `false`.
     pub(crate) fn flag(&mut self, name: &str) -> Option<bool> {
         self.parsed(name, |text| text.parse().map_err(|_| "must be true or false".to_owned()))
-    }
-
-    /// Refuses a header of more than so many bytes.
-    pub(crate) fn bound_header(&mut self, name: &HeaderName, most: usize) {
-        if self.headers.get_all(name).iter().map(http::HeaderValue::len).sum::<usize>() > most {
-            let message = format!("must have at most {most} characters");
-            self.problems.add_parameter(Location::Header, name.as_str(), message);
-        }
     }
 
     /// Where to go on: `Last-Event-ID`, which a browser sends by itself, before `?after=`.

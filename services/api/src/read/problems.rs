@@ -1,5 +1,6 @@
 //! The problems of a request, gathered.
 
+use http::{HeaderMap, HeaderName};
 use problem::{FieldError, Location};
 
 /// What is wrong with a request so far.
@@ -33,6 +34,14 @@ impl Problems {
     fn push(&mut self, location: Location, pointer: &str, message: &str) {
         if self.0.len() < Self::MOST {
             self.0.push(FieldError { location, pointer: cut(pointer), message: cut(message) });
+        }
+    }
+
+    /// Refuses a header of more than so many bytes.
+    pub(super) fn bound_header(&mut self, headers: &HeaderMap, name: &HeaderName, most: usize) {
+        if headers.get_all(name).iter().map(http::HeaderValue::len).sum::<usize>() > most {
+            let message = format!("must have at most {most} characters");
+            self.add_parameter(Location::Header, name.as_str(), message);
         }
     }
 
