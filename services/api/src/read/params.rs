@@ -53,7 +53,7 @@ impl<T: FromParams> FromRequestParts<App> for Query<T> {
     }
 }
 
-/// Most bytes of a list of entity tags, as the description says.
+/// Most characters of a list of entity tags, as the description says.
 pub(super) const MOST_TAGS: usize = 8_192;
 /// The largest place or version: fifteen digits, which every reader of JSON holds exactly.
 pub(crate) const MOST_WHOLE: u64 = 10u64.pow(MOST_DIGITS) - 1;

@@ -1,6 +1,6 @@
 //! The problems of a request, gathered.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use problem::{FieldError, Location};
 
 /// What is wrong with a request so far.
@@ -37,9 +37,10 @@ impl Problems {
         }
     }
 
-    /// Refuses a header of more than so many bytes.
+    /// Refuses a header of more than so many characters.
     pub(super) fn bound_header(&mut self, headers: &HeaderMap, name: &HeaderName, most: usize) {
-        if headers.get_all(name).iter().map(http::HeaderValue::len).sum::<usize>() > most {
+        let characters = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).chars().count();
+        if headers.get_all(name).iter().map(characters).sum::<usize>() > most {
             let message = format!("must have at most {most} characters");
             self.add_parameter(Location::Header, name.as_str(), message);
         }
