@@ -48,7 +48,7 @@ pub(crate) enum ExecutorKind {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Web pages")]
 pub(crate) struct PagesArgs {
-    /// Pages from here may use the API, such as https://example.com; `*` for all pages there are. Several times
+    /// Pages from here may use the API, such as `https://example.com`; `*` for all pages there are. Several times
     #[arg(
         long = "cors-origin",
         value_name = "ORIGIN",
