@@ -1,6 +1,6 @@
 //! Every committed event, for consumers outside: stream `EVENTS`, subject `buildwright.events.<tenant>.<type>`.
 //!
-//! There is one tenant, `default`, until builds have one. Each message is published on condition that the one
+//! Each message is published on condition that the one
 //! before it is still the last of the stream: so the feed has every event once and in the order of positions,
 //! also when several processes feed it, or one dies while it does.
 
@@ -20,7 +20,6 @@ use serde_json::value::RawValue;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-const TENANT: &str = "default";
 /// The position of the event.
 const POSITION: &str = "Buildwright-Position";
 /// Most events published together.
@@ -118,7 +117,7 @@ impl EventFeed {
         let mut under_way: Vec<(Position, PublishAckFuture)> = Vec::with_capacity(events.len());
         for (event, before) in events.iter().zip(stand.sequence..) {
             let message = message(event)?.expected_last_sequence(before);
-            let subject = format!("buildwright.events.{TENANT}.{}", event.kind);
+            let subject = format!("buildwright.events.{}.{}", event.metadata.tenant, event.kind);
             under_way.push((event.position, self.bus.jetstream.send_publish(subject, message).await?));
         }
         for (position, stored) in under_way {

@@ -22,7 +22,7 @@ pub use bus::{
 pub use clock::{Clock, Ids};
 pub use events::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
-    StreamId, Version,
+    StreamId, TenantPage, Version,
 };
 pub use keys::{
     ApiKey, ApiKeys, Created, KeyChange, KeyDigest, KeyFilter, KeyLimits, KeyPage, KeyState, KeyText,

@@ -5,9 +5,10 @@ use async_nats::jetstream::consumer::pull;
 use async_trait::async_trait;
 use buildwright_bus_nats::{EventFeed, NatsBus};
 use futures::StreamExt;
+use names::TenantName;
 use ports::{
     Append, AppendError, Appended, EventStore, Metadata, Position, RecordedEvent, StoreError, StreamId,
-    Version,
+    TenantPage, Version,
 };
 use std::{
     sync::{Arc, Mutex},
@@ -45,7 +46,7 @@ impl Log {
                 kind: if position.0.is_multiple_of(2) { "task_started" } else { "task_completed" }.into(),
                 schema_version: 1,
                 payload: format!(r#"{{"n":{position}}}"#).into(),
-                metadata: Metadata { actor: Some("driver".into()) },
+                metadata: Metadata { actor: Some("driver".into()), ..Metadata::default() },
                 recorded_at: noon(),
             });
         }
@@ -68,6 +69,10 @@ impl EventStore for Log {
         let events = self.events.lock().expect("no panic");
         let from = usize::try_from(after.0).expect("small").min(events.len());
         Ok(events[from..].iter().take(limit).cloned().collect())
+    }
+
+    async fn read_tenant(&self, _: &TenantName, _: Position, _: usize) -> Result<TenantPage, StoreError> {
+        Err(StoreError::Closed)
     }
 
     fn head(&self) -> watch::Receiver<Position> {
