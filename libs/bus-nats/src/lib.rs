@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `options` | how to connect, and the bounds |
-//! | `connection` | one connection: comes back by itself, is drained at the end |
+//! | `connection` | one connection: comes back by itself, is drained at the end; sees to its streams |
 //! | `topology` | streams and consumers, made again if they are gone |
 //! | `subjects` | the names of everything |
 //! | `pull` | takes from a consumer as much as is wanted, no more |

@@ -4,11 +4,14 @@ use crate::{
     PostgresOptions,
     failure::{Meaning, store_error},
 };
+use deadpool::{
+    Runtime,
+    managed::{self, Metrics, Object, PoolConfig, PoolError, RecycleResult, Timeouts},
+};
 use ports::StoreError;
 use sqlx::{
-    ConnectOptions, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
-    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
+    ConnectOptions, PgConnection, Postgres,
+    postgres::{PgArguments, PgConnectOptions, PgListener, PgPoolOptions, PgRow},
 };
 use std::{io, time::Duration};
 use tokio::time::timeout;
@@ -35,6 +38,8 @@ impl Sessions {
             ("synchronous_commit", "on"),
             // Plans are kept. One that was made while a table was small must still do when it is large.
             ("enable_seqscan", "off"),
+            // Planning anew costs an append as much as carrying it out.
+            ("plan_cache_mode", "force_generic_plan"),
             ("jit", "off"),
             // A statement that waits for a lock notices that its client is gone.
             ("client_connection_check_interval", "1s"),
@@ -59,28 +64,44 @@ impl Sessions {
         within(self.connect_timeout, patient.connect()).await
     }
 
-    /// Connections that are shared, made when they are needed.
-    pub(crate) fn pool(&self, most: u32) -> PgPool {
-        PgPoolOptions::new()
-            .max_connections(most)
-            .acquire_timeout(self.connect_timeout)
-            // It would cost every query a round trip; a stale connection is noticed and replaced by `Pool`.
-            .test_before_acquire(false)
-            .connect_lazy_with(self.timed.clone())
+    /// A connection to listen on.
+    pub(crate) async fn listen(&self) -> Result<PgListener, sqlx::Error> {
+        let one = PgPoolOptions::new().max_connections(1).acquire_timeout(self.connect_timeout);
+        PgListener::connect_with(&one.connect_lazy_with(self.timed.clone())).await
     }
 }
 
-/// Connections that are shared, and patience with those that a restart of the server left dead.
+/// Makes connections for a pool. They are handed on as they are: asking each whether it still works, as sqlx's own
+/// pool does, would double the round trips of a small query. A stale one is noticed by its user and replaced.
+impl managed::Manager for Sessions {
+    type Type = PgConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
+        // It is large, and would make every query's future so.
+        Box::pin(self.connect()).await
+    }
+
+    async fn recycle(&self, _: &mut PgConnection, _: &Metrics) -> RecycleResult<sqlx::Error> {
+        Ok(())
+    }
+}
+
+/// Connections that are shared, made when they are needed, and patience with those that a restart of the server
+/// left dead.
 #[derive(Debug, Clone)]
 pub(crate) struct Pool {
-    pool: PgPool,
-    most: u32,
+    pool: managed::Pool<Sessions>,
     silence: Duration,
 }
 
 impl Pool {
-    pub(crate) fn new(sessions: &Sessions, most: u32) -> Self {
-        Self { pool: sessions.pool(most), most, silence: sessions.silence }
+    pub(crate) fn new(sessions: &Sessions, most: u32) -> Result<Self, sqlx::Error> {
+        let timeouts = Timeouts { wait: Some(sessions.connect_timeout), ..Timeouts::default() };
+        let config = PoolConfig { max_size: most.max(1) as usize, timeouts, ..PoolConfig::default() };
+        let builder = managed::Pool::builder(sessions.clone()).config(config).runtime(Runtime::Tokio1);
+        let pool = builder.build().map_err(|error| sqlx::Error::Configuration(error.into()))?;
+        Ok(Self { pool, silence: sessions.silence })
     }
 
     /// The rows of a query that may be sent twice.
@@ -96,11 +117,11 @@ impl Pool {
         &self,
         query: impl Fn() -> Query<'q> + Send + Sync,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
-        for _ in 0..self.most {
-            let mut connection = self.pool.acquire().await?;
+        for _ in 0..self.pool.status().max_size {
+            let mut connection = self.get().await?;
             match within(self.silence, query().fetch_all(&mut *connection)).await {
                 Err(error) if Meaning::of(&error) == Meaning::Lost => {
-                    connection.close_on_drop();
+                    drop(Object::take(connection));
                     if is_silence(&error) {
                         return Err(error);
                     }
@@ -108,33 +129,37 @@ impl Pool {
                 result => return result,
             }
         }
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.get().await?;
         within(self.silence, query().fetch_all(&mut *connection)).await
     }
 
     /// A connection that answers.
-    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        for _ in 0..self.most {
-            let mut connection = self.pool.acquire().await?;
+    pub(crate) async fn acquire(&self) -> Result<Object<Sessions>, sqlx::Error> {
+        for _ in 0..self.pool.status().max_size {
+            let mut connection = self.get().await?;
             match within(self.silence, sqlx::Connection::ping(&mut *connection)).await {
                 Ok(()) => return Ok(connection),
                 Err(error) => {
-                    connection.close_on_drop();
+                    drop(Object::take(connection));
                     if is_silence(&error) {
                         return Err(error);
                     }
                 }
             }
         }
-        self.pool.acquire().await
+        self.get().await
     }
 
-    pub(crate) fn inner(&self) -> &PgPool {
-        &self.pool
+    pub(crate) fn close(&self) {
+        self.pool.close();
     }
 
-    pub(crate) async fn close(&self) {
-        self.pool.close().await;
+    async fn get(&self) -> Result<Object<Sessions>, sqlx::Error> {
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => error,
+            PoolError::Closed => sqlx::Error::PoolClosed,
+            _ => sqlx::Error::PoolTimedOut,
+        })
     }
 }
 

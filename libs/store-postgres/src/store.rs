@@ -31,8 +31,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Most requests that wait for the appender; more wait for a place.
 const WAITING: usize = 1024;
-/// Connections for hearing and asking what is new.
-const WAKEUPS: u32 = 2;
 
 /// The event store and the read models in one PostgreSQL database. Clones are the same store; any number of
 /// stores, in any number of processes, may be open on a database.
@@ -62,7 +60,7 @@ impl PostgresStore {
     pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let sessions = Sessions::new(url, &options).map_err(store_error)?;
         let known = prepare(&sessions).await?;
-        let readers = Pool::new(&sessions, options.readers.max(1));
+        let readers = Pool::new(&sessions, options.readers).map_err(store_error)?;
         let tail = Tail::new(options.tail_events, options.tail_bytes);
         let shared = Arc::new(Shared::new(known, tail));
 
@@ -72,7 +70,7 @@ impl PostgresStore {
         tokio::spawn(Appender::new(link, options.patience, Arc::clone(&shared)).run(waiting));
 
         let stop = CancellationToken::new();
-        let wakeups = Wakeups::new(Arc::clone(&shared), Pool::new(&sessions, WAKEUPS), options);
+        let wakeups = Wakeups::new(Arc::clone(&shared), sessions, options).map_err(store_error)?;
         tokio::spawn(stop.clone().run_until_cancelled_owned(wakeups.run()));
 
         let projecting = Projecting::new(readers.clone(), Arc::clone(&shared));
@@ -89,7 +87,7 @@ impl PostgresStore {
             let _ = closed.await;
         }
         self.inner.stop.cancel();
-        self.inner.readers.close().await;
+        self.inner.readers.close();
     }
 }
 

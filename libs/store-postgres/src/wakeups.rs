@@ -6,9 +6,8 @@
 use crate::{
     PostgresOptions,
     progress::{Progress, Shared},
-    sessions::Pool,
+    sessions::{Pool, Sessions},
 };
-use sqlx::postgres::PgListener;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 
@@ -19,6 +18,8 @@ pub(crate) const CHANNEL: &str = "buildwright";
 #[derive(Debug)]
 pub(crate) struct Wakeups {
     shared: Arc<Shared>,
+    sessions: Sessions,
+    /// To ask over.
     pool: Pool,
     options: PostgresOptions,
     /// Rung when notifications may have been lost.
@@ -26,8 +27,13 @@ pub(crate) struct Wakeups {
 }
 
 impl Wakeups {
-    pub(crate) fn new(shared: Arc<Shared>, pool: Pool, options: PostgresOptions) -> Self {
-        Self { shared, pool, options, doubt: Notify::new() }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        sessions: Sessions,
+        options: PostgresOptions,
+    ) -> Result<Self, sqlx::Error> {
+        let pool = Pool::new(&sessions, 1)?;
+        Ok(Self { shared, sessions, pool, options, doubt: Notify::new() })
     }
 
     /// Runs until it is dropped or the store is closed.
@@ -81,7 +87,7 @@ impl Wakeups {
 
     /// Listens until the connection is lost.
     async fn hear(&self, pause: &mut Duration) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(self.pool.inner()).await?;
+        let mut listener = self.sessions.listen().await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         *pause = Duration::from_millis(50);

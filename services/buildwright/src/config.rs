@@ -45,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) nats: NatsOptions,
     /// Of the list of executors.
     pub(crate) roster: RosterBounds,
+    /// How long a projector gathers what is new, for one write.
+    pub(crate) gather: Duration,
     /// Of how work is given out.
     pub(crate) driver: driver::Settings,
     /// How long an attempt's order must be missing until the attempt is lost; three leases unless set.
@@ -66,6 +68,7 @@ impl Default for Config {
             postgres: PostgresOptions::default(),
             nats: NatsOptions::new(""),
             roster: RosterBounds::default(),
+            gather: Duration::from_millis(5),
             driver: driver::Settings::default(),
             lost_after: None,
             executor: executor::Settings::default(),
@@ -95,6 +98,7 @@ impl Config {
         file.executor.apply(&mut config);
         file.postgres.apply(&mut config);
         file.nats.apply(&mut config);
+        file.projector.apply(&mut config);
         file.driver.apply(&mut config).map_err(toml_error)?;
         Ok(config)
     }
@@ -108,6 +112,7 @@ struct File {
     executor: fleet::Executor,
     postgres: fleet::Postgres,
     nats: fleet::Nats,
+    projector: fleet::Projector,
     driver: fleet::Driver,
 }
 

@@ -95,6 +95,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         .with_context(|| format!("cannot listen on {}; is another server there?", options.listen))?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
+    let gather = options.config.gather;
     let app = App {
         builds: Arc::clone(&parts.builds),
         store: Arc::clone(&parts.store),
@@ -109,7 +110,8 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         metrics: Arc::new(Metrics::new("embedded", env!("CARGO_PKG_VERSION"))),
         stop: stop.clone(),
     };
-    let projector = Projector::new(Arc::clone(&parts.store), Arc::clone(&parts.read_models));
+    let projector =
+        Projector::new(Arc::clone(&parts.store), Arc::clone(&parts.read_models)).gather_for(gather);
     if options.rebuild {
         projector.begin_again().await.context("the read models cannot be thrown away")?;
     }

@@ -30,6 +30,10 @@ use std::{
 };
 use tracing_subscriber::EnvFilter;
 
+/// Under load a tenth of the time went into the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The request or the command line is not valid; what clap uses, too.
 const USAGE: u8 = 2;
 /// No server.

@@ -15,13 +15,21 @@ const BATCH: usize = 2_000;
 pub struct Projector {
     store: Arc<dyn EventStore>,
     read_models: Arc<dyn ReadModels>,
+    gather: Duration,
 }
 
 impl Projector {
     /// A projector from a store into read models.
     #[must_use]
     pub fn new(store: Arc<dyn EventStore>, read_models: Arc<dyn ReadModels>) -> Self {
-        Self { store, read_models }
+        Self { store, read_models, gather: Duration::ZERO }
+    }
+
+    /// Waits for so long after hearing of something new, so that what comes meanwhile shares one write. Lists show
+    /// things later by that much, and whoever works on the builds meanwhile has the machine for itself.
+    #[must_use]
+    pub fn gather_for(self, gather: Duration) -> Self {
+        Self { gather, ..self }
     }
 
     /// Throws the read models away: everything is folded again, by this and any other projector.
@@ -40,7 +48,6 @@ impl Projector {
         let mut pause = Duration::from_millis(50);
         loop {
             head.borrow_and_update();
-            projected.borrow_and_update();
             match self.catch_up(&stop).await {
                 Ok(()) => pause = Duration::from_millis(50),
                 Err(StoreError::Closed) => return,
@@ -54,11 +61,15 @@ impl Projector {
                     head.mark_changed();
                 }
             }
+            let at = *projected.borrow_and_update();
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = head.changed() => if changed.is_err() { return },
                 // Who began the read models again may have died since.
-                changed = projected.changed() => if changed.is_err() { return },
+                back = projected.wait_for(|now| *now < at) => if back.is_err() { return },
+            }
+            if tokio::time::timeout(self.gather, stop.cancelled()).await.is_ok() {
+                return;
             }
         }
     }

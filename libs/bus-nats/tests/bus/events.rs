@@ -4,17 +4,18 @@ use crate::scene::Scene;
 use async_nats::jetstream::consumer::pull;
 use async_trait::async_trait;
 use buildwright_bus_nats::{EventFeed, NatsBus};
+use domain::build::{BuildSpec, data};
 use futures::StreamExt;
 use names::TenantName;
 use ports::{
-    Append, AppendError, Appended, EventStore, Metadata, Position, RecordedEvent, StoreError, StreamId,
-    TenantPage, Version,
+    Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
+    StreamId, TenantPage, Version, WorkOrder,
 };
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use testkit::bus::{build, noon, soon};
+use testkit::bus::{build, noon, order, soon, task};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -36,21 +37,36 @@ impl Log {
     }
 
     fn grow(&self, by: u64) {
-        let mut events = self.events.lock().expect("no panic");
         for _ in 0..by {
-            let position = Position(events.len() as u64 + 1);
-            events.push(RecordedEvent {
-                position,
-                stream: StreamId::Build(build(1)),
-                version: Version(position.0),
-                kind: if position.0.is_multiple_of(2) { "task_started" } else { "task_completed" }.into(),
-                schema_version: 1,
-                payload: format!(r#"{{"n":{position}}}"#).into(),
-                metadata: Metadata { actor: Some("driver".into()), ..Metadata::default() },
-                recorded_at: noon(),
-            });
+            let position = self.head.borrow().0 + 1;
+            let kind = if position.is_multiple_of(2) { "task_started" } else { "task_completed" };
+            self.happen(1, kind, &format!(r#"{{"n":{position}}}"#));
         }
-        self.head.send_replace(Position(events.len() as u64));
+    }
+
+    fn submit(&self, of: u64, tenant: &str) {
+        let WorkOrder { spec, .. } = order(of, task(1), 1);
+        let spec = BuildSpec { tenant: tenant.parse().expect("a name"), ..(*spec).clone() };
+        let submitted = NewEvent::build(&data::BuildSubmitted { spec, at: noon() }.into()).expect("JSON");
+        self.happen(of, submitted.kind, &submitted.payload);
+    }
+
+    fn happen(&self, of: u64, kind: &str, payload: &str) {
+        let mut events = self.events.lock().expect("no panic");
+        let stream = StreamId::Build(build(of));
+        let before = events.iter().filter(|event| event.stream == stream).count() as u64;
+        let position = Position(events.len() as u64 + 1);
+        events.push(RecordedEvent {
+            position,
+            stream,
+            version: Version(before + 1),
+            kind: kind.into(),
+            schema_version: 1,
+            payload: payload.into(),
+            metadata: Metadata { actor: Some("driver".into()), ..Metadata::default() },
+            recorded_at: noon(),
+        });
+        self.head.send_replace(position);
     }
 }
 
@@ -60,8 +76,15 @@ impl EventStore for Log {
         Err(StoreError::Closed.into())
     }
 
-    async fn read_stream(&self, _: StreamId, _: Version, _: usize) -> Result<Vec<RecordedEvent>, StoreError> {
-        Err(StoreError::Closed)
+    async fn read_stream(
+        &self,
+        stream: StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let events = self.events.lock().expect("no panic");
+        let of_stream = events.iter().filter(|event| event.stream == stream && event.version > after);
+        Ok(of_stream.take(limit).cloned().collect())
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
@@ -188,5 +211,39 @@ async fn a_feed_that_stood_still_repeats_nothing_that_another_told_meanwhile() {
     stop.cancel();
     for feed in [slow_feed, fast_feed] {
         soon(feed).await.expect("no panic");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_tenant_has_its_own_subjects_also_when_the_feed_starts_again_in_the_middle() {
+    let scene = Scene::new();
+    let log = Log::new();
+
+    // Given builds of two tenants and of nobody in particular, all at once
+    log.submit(1, "acme");
+    log.submit(2, "globex");
+    log.submit(3, "default");
+    let all_go_on = || (1..=3).for_each(|of| log.happen(of, "task_started", "{}"));
+
+    // When they are told by one feed, and then by one that knows of no build
+    for round in 1..=2 {
+        let stop = CancellationToken::new();
+        all_go_on();
+        let feed = feed(&scene.bus().await, &log, &stop);
+        told(&scene, 3 + 3 * round).await;
+        stop.cancel();
+        soon(feed).await.expect("no panic");
+    }
+
+    // Then
+    let told = told(&scene, 9).await;
+    assert_dense(&told, 1);
+    let of = |of: u64| -> Vec<&str> {
+        let of = serde_json::json!(build(of));
+        told.iter().filter(|(_, event)| event["build"] == of).map(|(subject, _)| subject.as_str()).collect()
+    };
+    for (number, tenant) in [(1, "acme"), (2, "globex"), (3, "default")] {
+        let kinds = ["build_submitted", "task_started", "task_started"];
+        assert_eq!(of(number), kinds.map(|kind| format!("buildwright.events.{tenant}.{kind}")));
     }
 }

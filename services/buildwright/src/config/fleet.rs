@@ -42,6 +42,12 @@ super::section! {
 }
 
 super::section! {
+    Projector {
+        gather_milliseconds: u64,
+    }
+}
+
+super::section! {
     Driver {
         window_least: usize,
         window_per_slot: usize,
@@ -108,6 +114,12 @@ impl Nats {
         set(&mut nats.copies.bytes, self.copies_bytes);
         set(&mut nats.copies.settling, seconds(self.copies_settling_seconds));
         set(&mut config.roster.expiry, seconds(self.executor_silence_seconds));
+    }
+}
+
+impl Projector {
+    pub(super) fn apply(self, config: &mut Config) {
+        set(&mut config.gather, self.gather_milliseconds.map(Duration::from_millis));
     }
 }
 

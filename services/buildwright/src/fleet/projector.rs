@@ -20,12 +20,13 @@ pub(crate) async fn projector(options: FleetOptions, rebuild: bool) -> anyhow::R
     let data_dir = DataDir::open(&options.bus.data_dir, &[])?;
     let database = Database::open(&options).await?;
     let bus = connections::bus(&options.bus, "projector").await?;
+    let gather = options.bus.config.gather;
     let read_models: Arc<dyn ReadModels> = Arc::new(database.store.clone());
-    let projector = Projector::new(Arc::clone(&database.events), read_models);
+    let projector = Projector::new(Arc::clone(&database.events), read_models).gather_for(gather);
     if rebuild {
         projector.begin_again().await.context("the read models cannot be thrown away")?;
     }
-    let feed = EventFeed::new(&bus);
+    let feed = EventFeed::new(&bus).gather_for(gather);
 
     let stop = CancellationToken::new();
     let mut services = Services::new(stop.clone());

@@ -28,8 +28,9 @@ pub(crate) async fn cancel(
     OptionalBody(body): OptionalBody<CancelBuild>,
 ) -> Result<impl IntoResponse, CancelError> {
     let reason = body.and_then(|body| body.reason);
-    app.builds.execute(id, ACTOR.into(), Command::Cancel { reason, at: app.clock.now() }).await?;
-    let seen = app.builds.read(id, |loaded| Some((loaded.version, BuildView::of(id, loaded)?))).await?;
+    let done = app.builds.execute(id, ACTOR.into(), Command::Cancel { reason, at: app.clock.now() }).await?;
+    let view = |loaded: &commands::Loaded| Some((loaded.version, BuildView::of(id, loaded)?));
+    let seen = app.builds.read_since(id, done.version, view).await?;
     let (version, view) = seen.flatten().ok_or(CancelError::Unknown)?;
     Ok((StatusCode::ACCEPTED, [(header::ETAG, etag(version))], Json(view)))
 }

@@ -34,8 +34,9 @@ pub(crate) async fn submit(
     tracing::Span::current().record("build.id", tracing::field::display(id));
     let (spec, plan) = order.place(own_project(id).map_err(Fault::internal)?);
     let command = Command::Submit { spec, plan, at: app.clock.now() };
-    app.builds.execute(id, ACTOR.into(), command).await?;
-    let seen = app.builds.read(id, |loaded| Some((loaded.version, BuildView::of(id, loaded)?))).await?;
+    let done = app.builds.execute(id, ACTOR.into(), command).await?;
+    let view = |loaded: &commands::Loaded| Some((loaded.version, BuildView::of(id, loaded)?));
+    let seen = app.builds.read_since(id, done.version, view).await?;
     let (version, view) = seen.flatten().ok_or_else(|| Fault::internal("the build was not stored"))?;
     let location = HeaderValue::from_str(&format!("/v1/builds/{id}")).map_err(Fault::internal)?;
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location), (header::ETAG, etag(version))], Json(view)))
