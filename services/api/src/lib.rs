@@ -7,10 +7,12 @@
 //! | `read` | extractors, which gather *every* problem of a request before refusing it |
 //! | `order` | from a request to the build it orders |
 //! | `feed` | server-sent events, read from the stores by cursor |
+//! | `auth` | who asks, by API keys, and what they may do |
 //! | `errors` | the sets of errors of the endpoints, each answered as an RFC 9457 document |
 //! | `edge` | what holds for every request: id, time limit, figures, panics, errors that nobody phrased |
 
 mod app;
+mod auth;
 mod document;
 mod edge;
 mod errors;
@@ -24,7 +26,8 @@ mod settings;
 mod wire;
 
 pub use app::App;
+pub use auth::{Access, Anonymous, Figures};
 pub use document::openapi;
 pub use router::router;
 pub use server::serve;
-pub use settings::ApiSettings;
+pub use settings::{ApiSettings, KeySettings};

@@ -1,4 +1,4 @@
-use crate::{App, document, edge, routes::health::document::Document};
+use crate::{App, auth, document, edge, routes::health::document::Document};
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 /// The endpoints over an [`App`].
 pub fn router(app: App) -> Router {
     watch_events(&app);
-    let (router, document) = document::routed().split_for_parts();
+    let (routes, open) = document::routed();
+    let (router, document) = routes.split_for_parts();
     // A document built from our own types can be written.
     let document = Document(serde_json::to_vec(&document).map(Bytes::from).unwrap_or_default());
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("application/gzip"));
@@ -26,6 +27,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(CompressionLayer::new().compress_when(compressible))
         .layer(middleware::from_fn_with_state(app.clone(), edge::limit_time))
+        .layer(middleware::from_fn_with_state((app.clone(), open), auth::enter))
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(middleware::map_response(edge::phrase_errors))
         .layer(middleware::map_response_with_state(app.clone(), edge::tell_when_to_retry))

@@ -8,6 +8,7 @@ mod fields;
 mod params;
 mod path;
 mod problems;
+mod recency;
 
 pub(crate) use body::{Body, BodyError, FromJson, OptionalBody};
 pub(crate) use conditional::{etag, is_current};
@@ -16,3 +17,4 @@ pub(crate) use fields::Fields;
 pub(crate) use params::{FromParams, Params, ParamsError, Query};
 pub(crate) use path::{BuildPath, TaskPath};
 pub(crate) use problems::{Problems, pointer};
+pub(crate) use recency::catch_up;

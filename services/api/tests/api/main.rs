@@ -7,6 +7,7 @@ mod edge;
 mod executors;
 mod figures;
 mod follow;
+mod keys;
 mod list;
 mod outages;
 mod results;

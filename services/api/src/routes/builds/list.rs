@@ -1,8 +1,9 @@
 use crate::{
     ApiSettings, App,
+    auth::Caller,
     errors::{Fault, api_errors},
     order::is_label_key,
-    read::{FromParams, Params, ParamsError, Query, decode_cursor, encode_cursor},
+    read::{FromParams, Params, ParamsError, Query, catch_up, decode_cursor, encode_cursor},
     wire::{BuildList, BuildSummary},
 };
 use axum::{
@@ -10,9 +11,9 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use domain::build::BuildStatus;
+use domain::{BuildId, build::BuildStatus};
 use http::{HeaderValue, Uri, header};
-use names::ProjectName;
+use names::{ProjectName, TenantName};
 use ports::BuildFilter;
 use std::collections::BTreeMap;
 
@@ -38,10 +39,11 @@ use std::collections::BTreeMap;
 pub(crate) async fn list(
     State(app): State<App>,
     uri: Uri,
-    Query(Filter(filter)): Query<Filter>,
+    Caller(who): Caller,
+    Query(filter): Query<Filter>,
 ) -> Result<Response, ListError> {
-    catch_up(&app).await?;
-    let page = app.read_models.builds(&filter).await?;
+    catch_up(&app).await.map_err(|_| ListError::Behind)?;
+    let page = app.read_models.builds(&filter.of(who.tenant)).await?;
     let next_cursor = page.builds.last().filter(|_| page.more).map(|last| encode_cursor(last.id));
     let link = next_cursor.as_ref().map(|cursor| next_link(&uri, cursor));
     let builds = page.builds.into_iter().map(BuildSummary::from).collect();
@@ -50,17 +52,6 @@ pub(crate) async fn list(
         response.headers_mut().insert(header::LINK, link.map_err(Fault::internal)?);
     }
     Ok(response)
-}
-
-/// Waits until the list shows everything that was answered before it was asked for.
-async fn catch_up(app: &App) -> Result<(), ListError> {
-    let asked_at = *app.store.head().borrow();
-    let mut projected = app.read_models.projected();
-    let caught_up = projected.wait_for(|position| *position >= asked_at);
-    match tokio::time::timeout(app.settings.read_your_writes, caught_up).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(ListError::Behind),
-    }
 }
 
 /// The same query with another cursor, relative to where it was asked.
@@ -74,11 +65,24 @@ fn next_link(uri: &Uri, cursor: &str) -> Result<HeaderValue, header::InvalidHead
 }
 
 /// Which builds are asked for.
-pub(crate) struct Filter(BuildFilter);
+pub(crate) struct Filter {
+    status: Vec<BuildStatus>,
+    project: Option<ProjectName>,
+    labels: BTreeMap<String, String>,
+    before: Option<BuildId>,
+    limit: usize,
+}
+
+impl Filter {
+    fn of(self, tenant: TenantName) -> BuildFilter {
+        let Self { status, project, labels, before, limit } = self;
+        BuildFilter { tenant, status, project, labels, before, limit }
+    }
+}
 
 impl FromParams for Filter {
     fn from_params(params: &mut Params<'_>, _: &ApiSettings) -> Self {
-        Self(BuildFilter {
+        Self {
             status: statuses(params),
             project: params.parsed("project", |text| text.parse::<ProjectName>().map_err(|e| e.to_string())),
             labels: labels(params),
@@ -86,7 +90,7 @@ impl FromParams for Filter {
                 decode_cursor(text).ok_or_else(|| "must be a nextCursor of this list".to_owned())
             }),
             limit: params.limit(50, 200),
-        })
+        }
     }
 }
 

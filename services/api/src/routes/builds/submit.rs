@@ -1,9 +1,9 @@
 use crate::{
     App,
+    auth::{Caller, OverQuota, Turn},
     errors::{Fault, api_errors},
     order::Order,
     read::{Body, BodyError, etag},
-    routes::ACTOR,
     wire::{BuildView, SubmitBuild},
 };
 use axum::{Json, extract::State, response::IntoResponse};
@@ -28,13 +28,15 @@ use names::{ProjectName, ProjectNameError};
 #[tracing::instrument(name = "api.builds.submit", skip_all, fields(build.id))]
 pub(crate) async fn submit(
     State(app): State<App>,
+    Caller(who): Caller,
     Body(order): Body<Order>,
 ) -> Result<impl IntoResponse, SubmitError> {
     let id = app.ids.build();
     tracing::Span::current().record("build.id", tracing::field::display(id));
-    let (spec, plan) = order.place(own_project(id).map_err(Fault::internal)?);
+    let (spec, plan) = order.place(own_project(id).map_err(Fault::internal)?, who.tenant.clone());
+    let _turn = Turn::take(&app, &who).await?;
     let command = Command::Submit { spec, plan, at: app.clock.now() };
-    let done = app.builds.execute(id, ACTOR.into(), command).await?;
+    let done = app.builds.execute(id, who.actor, command).await?;
     let view = |loaded: &commands::Loaded| Some((loaded.version, BuildView::of(id, loaded)?));
     let seen = app.builds.read_since(id, done.version, view).await?;
     let (version, view) = seen.flatten().ok_or_else(|| Fault::internal("the build was not stored"))?;
@@ -50,7 +52,19 @@ fn own_project(id: BuildId) -> Result<ProjectName, ProjectNameError> {
 api_errors! {
     /// What submitting can be refused for, the body apart.
     pub(crate) enum SubmitError {
+        TOO_MANY_REQUESTS "quota_exceeded": Quota(detail: String) => "so many builds are open that no further one is taken",
+        SERVICE_UNAVAILABLE "list_behind": Behind => "it cannot be said how many builds are open, try again",
         SERVICE_UNAVAILABLE "build_contended": Contended => "the build is being changed by others, try again",
+    }
+}
+
+impl From<OverQuota> for SubmitError {
+    fn from(over: OverQuota) -> Self {
+        match over {
+            OverQuota::Open(most) => Self::Quota(format!("the API key may have {most} builds open at once")),
+            OverQuota::Behind => Self::Behind,
+            OverQuota::Fault(fault) => Self::Fault(fault),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 use crate::{
     App,
+    auth::Caller,
     errors::api_errors,
     feed::{self, EventFeed, Reading},
     read::{ParamsError, Query},
@@ -13,7 +14,7 @@ use axum::{
 use http::HeaderMap;
 use ports::Position;
 
-/// Read the events of all builds
+/// Read the events of all builds of the tenant
 ///
 /// JSON, or with `Accept: text/event-stream` live: `id:` is `sequence` and `event:` is the type. The live
 /// stream goes on until the client leaves, unless `follow=false`.
@@ -34,16 +35,17 @@ use ports::Position;
 #[tracing::instrument(name = "api.events.list", skip_all)]
 pub(crate) async fn list(
     State(app): State<App>,
+    Caller(who): Caller,
     Query(reading): Query<Reading>,
     headers: HeaderMap,
 ) -> Result<Response, EventsError> {
     let after = Position(reading.after);
     if feed::is_wanted(&headers) {
-        let feed = EventFeed::all(app.clone(), after, reading.follow);
+        let feed = EventFeed::all(app.clone(), who.tenant, after, reading.follow);
         return Ok(feed::respond(feed, &app.settings).await?);
     }
-    let page = app.store.read_all(after, reading.limit).await?;
-    Ok(Json(EventList::of(page, reading.after)?).into_response())
+    let page = app.store.read_tenant(&who.tenant, after, reading.limit).await?;
+    Ok(Json(EventList::of(page.events, page.upto.0)?).into_response())
 }
 
 api_errors! {
