@@ -1,6 +1,7 @@
 //! One connection to NATS: it comes back by itself, with everything it needs there, and is drained at the end.
 
 mod client;
+mod mute;
 mod seeing;
 mod streams;
 mod words;
@@ -11,11 +12,12 @@ use async_nats::{
     jetstream::{self, context::ContextBuilder},
 };
 pub(crate) use client::connect;
+use mute::Mutes;
 use ports::BusError;
-use seeing::Known;
+use seeing::{Known, Look};
 use std::{
     sync::{Arc, Mutex as StdMutex, atomic::AtomicI64},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{
     runtime::Handle,
@@ -67,8 +69,9 @@ pub struct Inner {
     /// The stream of our pool's orders.
     pub(crate) tasks: String,
     link: watch::Receiver<Link>,
-    /// When streams and consumers were last seen to, and in which epoch.
-    seen_to: Mutex<Option<(Instant, u64)>>,
+    /// When streams and consumers were last seen to.
+    seen_to: Mutex<Option<Look>>,
+    mutes: Mutes,
     /// When the stream of orders was made, in nanoseconds: another time means another stream, whose sequence
     /// numbers mean other messages.
     incarnation: AtomicI64,
@@ -125,6 +128,7 @@ impl NatsBus {
             closed,
             link: linked,
             seen_to: Mutex::default(),
+            mutes: Mutes::default(),
             incarnation: AtomicI64::new(0),
             known: StdMutex::default(),
             buckets: watch::Sender::new(None),

@@ -33,6 +33,11 @@ pub struct NatsOptions {
     pub queue_capacity: u32,
     /// How long one answer of the server is waited for.
     pub request_timeout: Duration,
+    /// How long a stream that went while the connection stood stays away before it is made again: the server may
+    /// still be removing it.
+    pub removal_pause: Duration,
+    /// How long a queue answers no publish, while the server answers, before it is made anew.
+    pub mute_after: Duration,
     /// How often orders are looked for that were handed out too often, whose advisory got lost.
     pub sweep_every: Duration,
     /// How long output is kept.
@@ -69,6 +74,8 @@ impl NatsOptions {
             replicas: 1,
             queue_capacity: 100_000,
             request_timeout: Duration::from_secs(5),
+            removal_pause: Duration::from_secs(1),
+            mute_after: Duration::from_secs(15),
             sweep_every: Duration::from_mins(1),
             output_age: 7 * DAY,
             output_bytes: 2 << 30,

@@ -43,6 +43,15 @@ pub(crate) fn holds_tasks(stream: &str) -> bool {
     stream.strip_prefix(TASKS).is_some_and(|pool| pool.is_empty() || pool.starts_with('_'))
 }
 
+/// The stream of orders or of reports in which a subject is.
+pub(crate) fn queue_of(subject: &str) -> Option<String> {
+    if subject.starts_with("buildwright.outcomes.") {
+        return Some(OUTCOMES.to_owned());
+    }
+    let (pool, _) = subject.strip_prefix("buildwright.tasks.")?.split_once('.')?;
+    Some(tasks(&pool.parse().ok()?))
+}
+
 /// Whether a stream is one of ours, to go by its name.
 pub(crate) fn is_ours(stream: &str) -> bool {
     holds_tasks(stream)
@@ -137,6 +146,20 @@ mod tests {
             assert_eq!(revoked(&subject), Some((build, Some((work, Attempt(3))))), "{subject}");
         }
         assert_eq!(revoked(&revocation(build, None)), Some((build, None)));
+    }
+
+    #[test]
+    fn orders_and_reports_are_in_queues() {
+        let build: BuildId = "bld_01J00000000000000000000001".parse().unwrap();
+        for pool in ["default", "large"] {
+            let pool: PoolName = pool.parse().unwrap();
+            let subject = task(&pool, &Lane::default(), (build, Work::Plan, Attempt(1)));
+            assert_eq!(queue_of(&subject), Some(tasks(&pool)));
+        }
+        assert_eq!(queue_of(&outcome(build)), Some(OUTCOMES.to_owned()));
+        for elsewhere in [output(build, Work::Plan), "$O.buildwright.C.x".to_owned()] {
+            assert_eq!(queue_of(&elsewhere), None);
+        }
     }
 
     #[test]

@@ -9,9 +9,10 @@ use crate::{
 use async_nats::jetstream::{
     Context, ErrorCode,
     consumer::{AckPolicy, pull},
-    context::CreateStreamErrorKind,
+    context::{ConsumerInfoErrorKind, CreateStreamErrorKind},
     stream::{Config, DiscardPolicy, Info, RetentionPolicy},
 };
+use futures::TryStreamExt;
 use names::PoolName;
 use std::time::Duration;
 
@@ -34,25 +35,40 @@ pub(crate) struct Made {
     pub(crate) buckets: BucketsMade,
 }
 
-/// Makes what is not there. With `update`, also changes what other bounds were used for.
+/// Which streams may be made.
+#[derive(Clone, Copy)]
+pub(crate) enum Makes<'a> {
+    /// Those that are not there. With `update`, what other bounds were used for is changed.
+    All { update: bool },
+    /// These. The others are there, or are being removed just now.
+    Only(&'a [String]),
+}
+
+impl Makes<'_> {
+    fn updates(self) -> bool {
+        matches!(self, Self::All { update: true })
+    }
+}
+
+/// Makes what is not there and may be made.
 pub(crate) async fn see_to(
     jetstream: &Context,
     options: &NatsOptions,
-    update: bool,
+    makes: Makes<'_>,
 ) -> Result<Made, async_nats::Error> {
     for stream in streams(options) {
-        see_to_stream(jetstream, stream, update).await?;
+        see_to_stream(jetstream, stream, makes).await?;
     }
     let [builds, projects] = buckets(options);
     let buckets = BucketsMade {
-        builds: see_to_stream(jetstream, builds, update).await?.made,
-        projects: see_to_stream(jetstream, projects, update).await?.made,
+        builds: see_to_stream(jetstream, builds, makes).await?.made,
+        projects: see_to_stream(jetstream, projects, makes).await?.made,
     };
-    let tasks = see_to_stream(jetstream, tasks(options, &options.pool), update).await?;
+    let tasks = see_to_stream(jetstream, tasks(options, &options.pool), makes).await?;
     let lane = executors(options, &options.pool, &Lane::default());
-    jetstream.create_consumer_on_stream(lane, subject::tasks(&options.pool)).await?;
-    jetstream.create_consumer_on_stream(driver(), OUTCOMES).await?;
-    jetstream.create_consumer_on_stream(poison(), ADVISORIES).await?;
+    see_to_consumer(jetstream, lane, &subject::tasks(&options.pool), makes.updates()).await?;
+    see_to_consumer(jetstream, driver(), OUTCOMES, makes.updates()).await?;
+    see_to_consumer(jetstream, poison(), ADVISORIES, makes.updates()).await?;
     Ok(Made { tasks: tasks.made, last_order: tasks.last, buckets })
 }
 
@@ -62,33 +78,126 @@ pub(crate) async fn see_to_lane(
     options: &NatsOptions,
     pool: &PoolName,
     lane: &Lane,
+    makes: Makes<'_>,
 ) -> Result<(), async_nats::Error> {
-    see_to_stream(jetstream, tasks(options, pool), false).await?;
-    jetstream.create_consumer_on_stream(executors(options, pool, lane), subject::tasks(pool)).await?;
+    see_to_stream(jetstream, tasks(options, pool), makes).await?;
+    let updates = matches!(makes, Makes::All { .. });
+    see_to_consumer(jetstream, executors(options, pool, lane), &subject::tasks(pool), updates).await
+}
+
+/// The streams that [`see_to`] sees to.
+pub(crate) fn names(options: &NatsOptions) -> Vec<String> {
+    let tasks = tasks(options, &options.pool);
+    streams(options).into_iter().chain(buckets(options)).chain([tasks]).map(|stream| stream.name).collect()
+}
+
+/// Which of these streams are not there, and have not been for a while.
+///
+/// A server that removes a stream first tells whoever waits there, and then removes the files, by the stream's
+/// name: also those of a stream of that name that was made meanwhile. Such a stream is listed like any other, but
+/// answers no publish, for ever.
+pub(crate) async fn gone(
+    jetstream: &Context,
+    names: &[String],
+    pause: Duration,
+) -> Result<Vec<String>, async_nats::Error> {
+    let mut gone = missing(jetstream, names).await?;
+    if !gone.is_empty() {
+        tokio::time::sleep(pause).await;
+        let still = missing(jetstream, names).await?;
+        gone.retain(|name| still.contains(name));
+    }
+    Ok(gone)
+}
+
+async fn missing(jetstream: &Context, names: &[String]) -> Result<Vec<String>, async_nats::Error> {
+    let there: Vec<String> = jetstream.stream_names().try_collect().await?;
+    Ok(names.iter().filter(|name| !there.contains(name)).cloned().collect())
+}
+
+/// Removes a stream. Its consumers go first: what is left of them where the stream's own files are gone would be
+/// taken for the beginnings of new ones.
+pub(crate) async fn remove(jetstream: &Context, name: &str) -> Result<(), async_nats::Error> {
+    let stream = jetstream.get_stream_no_info(name).await?;
+    let consumers: Vec<String> = stream.consumer_names().try_collect().await?;
+    for consumer in consumers {
+        // Another process may do the same now.
+        let _ = stream.delete_consumer(&consumer).await;
+    }
+    jetstream.delete_stream(name).await?;
     Ok(())
 }
 
-/// Returns when it was made, in nanoseconds.
+/// Makes a consumer unless it is there. One that has delivered what its stream does not hold yet is left over from
+/// a stream of that name that was removed: it would pass over what comes.
+async fn see_to_consumer(
+    jetstream: &Context,
+    config: pull::Config,
+    stream: &str,
+    update: bool,
+) -> Result<(), async_nats::Error> {
+    let name = config.durable_name.clone().unwrap_or_default();
+    let is_there = if update { None } else { delivered(jetstream, stream, &name).await? };
+    let delivered = match is_there {
+        Some(delivered) => delivered,
+        None => match jetstream.create_consumer_on_stream(config.clone(), stream).await {
+            Ok(consumer) => consumer.cached_info().delivered.stream_sequence,
+            // One that cannot be changed is still better than none.
+            Err(error) => match delivered(jetstream, stream, &name).await? {
+                Some(delivered) => delivered,
+                None => return Err(error.into()),
+            },
+        },
+    };
+    if delivered > 0 && delivered > found(jetstream, stream).await?.last {
+        tracing::warn!(stream, consumer = name, "a consumer is left over from a stream that was removed");
+        jetstream.delete_consumer_from_stream(&name, stream).await?;
+        jetstream.create_consumer_on_stream(config, stream).await?;
+    }
+    Ok(())
+}
+
+/// The number of the last message that a consumer delivered, if it is there.
+async fn delivered(jetstream: &Context, stream: &str, name: &str) -> Result<Option<u64>, async_nats::Error> {
+    let stream = jetstream.get_stream_no_info(stream).await?;
+    match stream.consumer_info(name).await {
+        Ok(info) => Ok(Some(info.delivered.stream_sequence)),
+        Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A stream as it is now.
+pub(crate) async fn found(jetstream: &Context, stream: &str) -> Result<Found, async_nats::Error> {
+    Found::of(jetstream.get_stream(stream).await?.cached_info())
+}
+
+/// A stream as it is, or as it was made.
 async fn see_to_stream(
     jetstream: &Context,
     config: Config,
-    update: bool,
+    makes: Makes<'_>,
 ) -> Result<Found, async_nats::Error> {
     let name = config.name.clone();
+    if matches!(makes, Makes::Only(names) if !names.contains(&name)) {
+        return found(jetstream, &name).await;
+    }
     match jetstream.create_stream(config.clone()).await {
         Ok(stream) => Found::of(stream.cached_info()),
         Err(error) if is_of_other_bounds(&error.kind()) => {
-            if update {
+            if makes.updates() {
                 return Found::of(&jetstream.update_stream(config).await?);
             }
-            Found::of(jetstream.get_stream(name).await?.cached_info())
+            found(jetstream, &name).await
         }
         Err(error) => Err(error.into()),
     }
 }
 
 /// A stream, as it was found or made.
-struct Found {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// When it was made, in nanoseconds.
     made: i64,
     /// The number of its last message.
     last: u64,

@@ -5,6 +5,7 @@ mod artifacts;
 mod bus;
 mod clock;
 mod events;
+mod idempotency;
 mod keys;
 mod leadership;
 mod output;
@@ -23,6 +24,9 @@ pub use clock::{Clock, Ids};
 pub use events::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
     StreamId, TenantPage, Version,
+};
+pub use idempotency::{
+    Abandoned, BeginRequest, Begun, Claim, Fingerprint, Idempotency, IdempotencyKey, KeptAnswer,
 };
 pub use keys::{
     ApiKey, ApiKeys, Created, KeyChange, KeyDigest, KeyFilter, KeyLimits, KeyPage, KeyState, KeyText,

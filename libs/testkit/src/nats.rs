@@ -130,7 +130,9 @@ impl Server {
         self.signal(Signal::SIGCONT);
     }
 
-    fn data(&self) -> PathBuf {
+    /// Where JetStream keeps everything.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 

@@ -8,8 +8,10 @@
 //! | `order` | from a request to the build it orders |
 //! | `feed` | server-sent events, read from the stores by cursor |
 //! | `auth` | who asks, by API keys, and what they may do |
+//! | `once` | a POST that comes twice under one key is carried out once |
+//! | `rate` | how much each may ask for |
 //! | `errors` | the sets of errors of the endpoints, each answered as an RFC 9457 document |
-//! | `edge` | what holds for every request: id, time limit, figures, panics, errors that nobody phrased |
+//! | `edge` | what holds for every request: id, trace, time limit, figures, web pages, panics, unphrased errors |
 
 mod app;
 mod auth;
@@ -17,7 +19,9 @@ mod document;
 mod edge;
 mod errors;
 mod feed;
+mod once;
 mod order;
+mod rate;
 mod read;
 mod router;
 mod routes;
@@ -27,7 +31,10 @@ mod wire;
 
 pub use app::App;
 pub use auth::{Access, Anonymous, Figures};
+pub use connections::Bounds;
 pub use document::openapi;
 pub use router::router;
 pub use server::serve;
-pub use settings::{ApiSettings, KeySettings};
+pub use settings::{
+    ApiSettings, IdempotencySettings, KeySettings, Origin, OriginError, OriginSettings, RateSettings,
+};

@@ -1,4 +1,4 @@
-use crate::{App, router};
+use crate::{App, once, router};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -8,26 +8,16 @@ use tokio_util::sync::CancellationToken;
 /// # Errors
 /// If the listener fails.
 pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> std::io::Result<()> {
-    let drain = app.settings.drain;
+    let bounds = app.settings.connections;
+    // Streams would keep the server waiting for ever: they end with the same token.
+    let app = App { stop: stop.clone(), ..app };
+    tokio::spawn(stop.clone().run_until_cancelled_owned(once::prune(app.clone())));
     let noting = Arc::clone(&app.access);
     let noting = tokio::spawn({
         let stop = stop.clone();
         async move { noting.note_uses(stop).await }
     });
-    // Streams would keep the server waiting for ever: they end with the same token.
-    let router = router(App { stop: stop.clone(), ..app });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let drained = async {
-        stop.cancelled().await;
-        tokio::time::sleep(drain).await;
-    };
-    let served = tokio::select! {
-        ended = serving.into_future() => ended,
-        () = drained => {
-            tracing::warn!(after_seconds = drain.as_secs(), "requests were still open when the time to stop was over");
-            Ok(())
-        }
-    };
+    let served = connections::serve(listener, router(app), bounds, stop.clone()).await;
     // Without a signal to stop it goes on as long as the process.
     if stop.is_cancelled() {
         let _ = noting.await;

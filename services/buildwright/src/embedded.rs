@@ -106,6 +106,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         access,
         store: Arc::clone(&parts.store),
         read_models: Arc::clone(&parts.read_models),
+        idempotency: Arc::new(store.clone()),
         output,
         results: Arc::new(GitResults::new(repositories, Sharing::OneDisk)),
         roster: Arc::clone(&parts.roster),

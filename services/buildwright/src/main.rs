@@ -31,10 +31,6 @@ use std::{
 };
 use tracing_subscriber::EnvFilter;
 
-/// Under load a tenth of the time went into the system's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The request or the command line is not valid; what clap uses, too.
 const USAGE: u8 = 2;
 /// No server.
@@ -87,7 +83,7 @@ async fn dispatch(global: Global, command: Command) -> anyhow::Result<ExitCode> 
         Command::Keys(args) => Box::pin(actions::keys::keys(&global, args)).await,
         Command::Openapi => {
             // As a value its names are in order, as in the committed document.
-            render::print(&actions::json(&serde_json::to_value(api::openapi())?)?)?;
+            render::print(&actions::json(&api::openapi())?)?;
             Ok(ExitCode::SUCCESS)
         }
     }

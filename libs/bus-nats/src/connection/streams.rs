@@ -10,7 +10,7 @@ use async_nats::jetstream::{
 };
 use bytes::Bytes;
 use ports::BusError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 impl NatsBus {
     /// A stream by its name, without asking the server.
@@ -106,7 +106,10 @@ impl NatsBus {
         subject: &str,
         message: PublishMessage,
     ) -> Result<PublishAck, PublishError> {
-        self.jetstream.send_publish(subject.to_owned(), message).await?.await
+        let sent = Instant::now();
+        let stored = self.jetstream.send_publish(subject.to_owned(), message).await?.await;
+        self.note_answer(subject, sent, &stored).await;
+        stored
     }
 
     /// Asks the server something under a subject, such as one that a message is acknowledged at, and waits for

@@ -13,8 +13,13 @@ use tokio::sync::Mutex;
 /// How long what was there is believed to be: somebody may remove it by hand.
 const BELIEVED: Duration = Duration::from_secs(30);
 
-/// When a lane was last seen to, and in which epoch of the connection: the server may have come back without it.
-type Seen = (Instant, u64);
+/// When a lane was last seen to.
+struct Seen {
+    /// `None` if that proved wrong since.
+    at: Option<Instant>,
+    /// In which epoch of the connection: the server may have come back without it.
+    epoch: u64,
+}
 
 /// The lanes that are known to be there.
 #[derive(Default)]
@@ -26,17 +31,20 @@ impl Lanes {
         let mut known = self.0.lock().await;
         let epoch = bus.link().borrow().epoch;
         let key = (pool.clone(), lane.clone());
-        if known.get(&key).is_some_and(|(at, seen)| *seen == epoch && at.elapsed() < BELIEVED) {
+        let seen = known.get(&key).filter(|seen| seen.epoch == epoch);
+        if seen.and_then(|seen| seen.at).is_some_and(|at| at.elapsed() < BELIEVED) {
             return Ok(());
         }
-        bus.see_to_lane(pool, lane).await?;
-        known.insert(key, (Instant::now(), epoch));
+        let there_before = known.iter().any(|((of, _), seen)| of == pool && seen.epoch == epoch);
+        bus.see_to_lane(pool, lane, there_before).await?;
+        known.insert(key, Seen { at: Some(Instant::now()), epoch });
         Ok(())
     }
 
     /// What was believed of a pool proved wrong.
     pub(super) async fn doubt(&self, pool: &PoolName) {
-        self.0.lock().await.retain(|(of, _), _| of != pool);
+        let mut known = self.0.lock().await;
+        known.iter_mut().filter(|((of, _), _)| of == pool).for_each(|(_, seen)| seen.at = None);
     }
 }
 

@@ -11,4 +11,5 @@ mod pools;
 mod removal;
 mod roster;
 mod scene;
+mod streams;
 mod wiped;

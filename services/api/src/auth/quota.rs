@@ -2,6 +2,7 @@
 //! processes can together let through as many more as there are of them.
 
 use crate::{App, errors::Fault, read::catch_up};
+use domain::BuildId;
 use names::KeyId;
 use ports::{Principal, StoreError};
 use std::{
@@ -32,17 +33,23 @@ pub(crate) enum OverQuota {
 }
 
 impl Turn {
-    /// Waits for the key's turn, and finds that it may have another build.
-    pub(crate) async fn take(app: &App, who: &Principal) -> Result<Self, OverQuota> {
+    /// Waits for the key's turn, and finds that it may have this build: another one, or one that it has already.
+    pub(crate) async fn take(app: &App, who: &Principal, build: BuildId) -> Result<Self, OverQuota> {
         let Some((id, most)) = who.key.zip(who.limits.open_builds) else { return Ok(Self { _turn: None }) };
         let turn = app.access.quotas.of(id).lock_owned().await;
         catch_up(app).await.map_err(|_| OverQuota::Behind)?;
         let bound = usize::try_from(most.get()).unwrap_or(usize::MAX);
         let open = app.read_models.count_open(&who.actor, bound).await;
-        if open.map_err(|error: StoreError| OverQuota::Fault(error.into()))? >= bound {
+        if open? >= bound && app.builds.read(build, |_| ()).await?.is_none() {
             return Err(OverQuota::Open(most));
         }
         Ok(Self { _turn: Some(turn) })
+    }
+}
+
+impl From<StoreError> for OverQuota {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
     }
 }
 

@@ -8,8 +8,9 @@ pub(crate) struct Problems(Vec<FieldError>);
 
 impl Problems {
     /// More are not told: enough to work on, and a hostile request gets no answer larger than itself.
-    const MOST: usize = 50;
-    const MOST_CHARS: usize = 300;
+    pub(crate) const MOST: usize = 50;
+    /// Nor more of each.
+    pub(crate) const MOST_CHARS: usize = 300;
 
     /// Notes a problem of the body, unless the field or what it is in has one already: others tend to follow
     /// from it.

@@ -2,14 +2,21 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that panics has failed")]
 
 mod builds;
+mod contract;
 mod document;
 mod edge;
 mod executors;
 mod figures;
 mod follow;
+mod hostile;
 mod keys;
 mod list;
+mod methods;
+mod once;
 mod outages;
+mod pages;
+mod rate;
 mod results;
 mod submit;
 mod support;
+mod tags;

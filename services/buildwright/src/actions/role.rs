@@ -19,6 +19,7 @@ pub(crate) async fn api(global: &Global, args: ApiArgs) -> anyhow::Result<ExitCo
     let entrance = Entrance::of(listen, Demand::of(args.require_keys, args.allow_unauthenticated));
     let mut fleet = fleet_options(global, args.fleet)?;
     fleet.bus.config.api.allow_local_repositories |= args.allow_local_repositories;
+    args.pages.apply(&mut fleet.bus.config.api);
     to_its_end(fleet::api(ApiOptions { listen, entrance, fleet }), None).await
 }
 

@@ -2,15 +2,20 @@ use crate::{
     App,
     auth::{Caller, OverQuota, Turn},
     errors::{Fault, api_errors},
+    once::Reserved,
     order::Order,
     read::{Body, BodyError, etag},
     wire::{BuildView, SubmitBuild},
 };
 use axum::{Json, extract::State, response::IntoResponse};
 use commands::ExecuteError;
-use domain::{BuildId, build::Command};
+use domain::{
+    BuildId,
+    build::{Command, Rejection},
+};
 use http::{HeaderValue, StatusCode, header};
 use names::{ProjectName, ProjectNameError};
+use ports::Version;
 
 /// Submit a build
 ///
@@ -29,16 +34,22 @@ use names::{ProjectName, ProjectNameError};
 pub(crate) async fn submit(
     State(app): State<App>,
     Caller(who): Caller,
+    reserved: Option<Reserved>,
     Body(order): Body<Order>,
 ) -> Result<impl IntoResponse, SubmitError> {
-    let id = app.ids.build();
+    let id = reserved.map_or_else(|| app.ids.build(), Reserved::build);
     tracing::Span::current().record("build.id", tracing::field::display(id));
     let (spec, plan) = order.place(own_project(id).map_err(Fault::internal)?, who.tenant.clone());
-    let _turn = Turn::take(&app, &who).await?;
+    let _turn = Turn::take(&app, &who, id).await?;
     let command = Command::Submit { spec, plan, at: app.clock.now() };
-    let done = app.builds.execute(id, who.actor, command).await?;
+    let stored = match app.builds.execute(id, who.actor, command).await {
+        Ok(done) => done.version,
+        // Who had the id before was carrying out this very request.
+        Err(ExecuteError::Rejected(Rejection::AlreadySubmitted)) if reserved.is_some() => Version(1),
+        Err(error) => return Err(error.into()),
+    };
     let view = |loaded: &commands::Loaded| Some((loaded.version, BuildView::of(id, loaded)?));
-    let seen = app.builds.read_since(id, done.version, view).await?;
+    let seen = app.builds.read_since(id, stored, view).await?;
     let (version, view) = seen.flatten().ok_or_else(|| Fault::internal("the build was not stored"))?;
     let location = HeaderValue::from_str(&format!("/v1/builds/{id}")).map_err(Fault::internal)?;
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location), (header::ETAG, etag(version))], Json(view)))
@@ -74,7 +85,7 @@ impl From<ExecuteError> for SubmitError {
             ExecuteError::Store(error) => Self::Fault(error.into()),
             ExecuteError::Contended => Self::Contended,
             // A new id has no events: any refusal is a defect.
-            ExecuteError::Rejected(_) => Self::Fault(Fault::internal(error)),
+            ExecuteError::Rejected(_) | ExecuteError::Outdated => Self::Fault(Fault::internal(error)),
         }
     }
 }
