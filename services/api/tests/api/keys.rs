@@ -1,11 +1,11 @@
 //! API keys: who gets in, what they may do, and whose builds they see.
 
-use crate::support::{Api, Sse, problem};
+use crate::support::{Api, Client, Sse, client, key, problem};
 use buildwright_api::{Access, Anonymous, ApiSettings, App, Figures, KeySettings};
-use domain::{BuildId, build::Work};
+use domain::build::Work;
 use names::{KeyId, Scope};
-use ports::{ApiKey, ApiKeys as _, KeyChange, KeyLimits, KeyText};
-use reqwest::{Method, RequestBuilder, Response};
+use ports::{ApiKeys as _, KeyChange, KeyLimits, KeyText};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
     num::NonZeroU32,
@@ -14,68 +14,9 @@ use std::{
 };
 use ulid::Ulid;
 
-/// Somebody with a key.
-struct Client<'a> {
-    api: &'a Api,
-    key: String,
-    id: KeyId,
-}
-
-impl Client<'_> {
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.api.request(method, path).bearer_auth(&self.key)
-    }
-
-    async fn get(&self, path: &str) -> Response {
-        self.request(Method::GET, path).send().await.unwrap()
-    }
-
-    async fn json(&self, path: &str) -> Value {
-        let response = self.get(path).await;
-        assert_eq!(response.status(), 200, "{path}");
-        response.json().await.unwrap()
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> Response {
-        self.request(Method::POST, path).json(body).send().await.unwrap()
-    }
-
-    async fn submit(&self) -> BuildId {
-        let response = self.post("/v1/builds", &order()).await;
-        assert_eq!(response.status(), 202);
-        response.json::<Value>().await.unwrap()["id"].as_str().unwrap().parse().unwrap()
-    }
-}
-
 fn order() -> Value {
     let plan = json!({ "tasks": [{ "id": "t0", "type": "agent", "prompt": "work" }] });
     json!({ "prompt": "a chain", "plan": plan, "labels": { "team": "a" } })
-}
-
-/// A key that was just made; `change` says what is particular about it.
-async fn key(api: &Api, n: u8, tenant: &str, scopes: &[Scope], change: impl FnOnce(&mut ApiKey)) -> KeyText {
-    let text = KeyText::from_random(&[n; 8], &[n; 32]);
-    let mut key = ApiKey {
-        id: KeyId::new(Ulid(n.into())),
-        prefix: text.prefix().clone(),
-        digest: text.digest(),
-        name: "a test".parse().unwrap(),
-        tenant: tenant.parse().unwrap(),
-        scopes: scopes.iter().copied().collect(),
-        limits: KeyLimits::default(),
-        created: KeyChange { at: api.app.clock.now(), by: "cli:ann".into() },
-        expires_at: None,
-        revoked: None,
-        last_used_at: None,
-    };
-    change(&mut key);
-    api.keys.create_key(&key).await.unwrap();
-    text
-}
-
-async fn client<'a>(api: &'a Api, n: u8, tenant: &str, scopes: &[Scope]) -> Client<'a> {
-    let key = key(api, n, tenant, scopes, |_| {}).await.expose().to_owned();
-    Client { api, key, id: KeyId::new(Ulid(n.into())) }
 }
 
 /// The same stores behind other doors.
@@ -181,7 +122,7 @@ async fn without_a_key_this_machine_is_the_owner_and_a_wrong_key_is_refused_all_
 async fn every_operation_needs_the_scope_that_the_document_names_and_admin_is_enough() {
     let api = Api::behind_keys(ApiSettings::default()).await;
     let admin = client(&api, 1, "a", &[Scope::Admin]).await;
-    let id = admin.submit().await.to_string();
+    let id = admin.submit(&order()).await.to_string();
     let document = serde_json::to_value(buildwright_api::openapi()).unwrap();
     let mut clients = Vec::new();
     for (n, scope) in (10..).zip(Scope::ALL) {
@@ -217,10 +158,10 @@ async fn a_tenant_sees_nothing_of_another_on_any_surface() {
     let api = Api::behind_keys(ApiSettings::default()).await;
     let (ann, bob) =
         (client(&api, 1, "ann", &[Scope::Admin]).await, client(&api, 2, "bob", &[Scope::Admin]).await);
-    let id = ann.submit().await;
+    let id = ann.submit(&order()).await;
     api.write_output(id, Work::Task(plan::TaskNumber(0)), "secret").await;
     api.complete(id, 1).await;
-    let own = bob.submit().await;
+    let own = bob.submit(&order()).await;
 
     // Every path that names the build is to bob what the path of no build is.
     let task = format!("{}_0", id.to_string().replace("bld_", "tsk_"));
@@ -273,9 +214,9 @@ async fn a_follower_of_the_log_is_woken_by_its_own_tenant_only() {
         (client(&api, 1, "ann", &[Scope::Admin]).await, client(&api, 2, "bob", &[Scope::Admin]).await);
     let mut stream = Sse::open(bob.request(Method::GET, "/v1/events")).await;
     for _ in 0..3 {
-        ann.submit().await;
+        ann.submit(&order()).await;
     }
-    let own = bob.submit().await;
+    let own = bob.submit(&order()).await;
     let first = stream.next().await.unwrap();
     assert_eq!((first.event.as_str(), &first.data["buildId"]), ("build_submitted", &json!(own.to_string())));
 }
@@ -284,7 +225,7 @@ async fn a_follower_of_the_log_is_woken_by_its_own_tenant_only() {
 async fn results_come_from_the_tenants_own_repository() {
     let api = Api::behind_keys(ApiSettings::default()).await;
     let ann = client(&api, 1, "ann", &[Scope::Admin]).await;
-    let id = ann.submit().await;
+    let id = ann.submit(&order()).await;
     api.complete(id, 1).await;
     assert_eq!(ann.get(&format!("/v1/builds/{id}/files")).await.status(), 200);
     let project = api.app.builds.read(id, |loaded| loaded.build.spec.as_ref().unwrap().owned_project()).await;
@@ -379,9 +320,9 @@ async fn a_key_may_have_so_many_builds_open_and_no_more() {
 
     // When one has ended there is room for another; other keys have their own.
     let other = client(&api, 2, "ann", &[Scope::Admin]).await;
-    other.submit().await;
+    other.submit(&order).await;
     assert_eq!(ann.post(&format!("/v1/builds/{}/cancel", taken[0]), &json!({})).await.status(), 202);
-    ann.submit().await;
+    ann.submit(&order).await;
     problem(ann.post("/v1/builds", &order).await, 429, "quota_exceeded").await;
 }
 

@@ -1,8 +1,10 @@
 //! A running API and what moves its builds on.
 
+mod clients;
 mod memory;
 mod sse;
 
+pub(crate) use clients::{Client, client, key};
 pub(crate) use memory::COMMIT;
 pub(crate) use sse::{Sse, SseEvent};
 
