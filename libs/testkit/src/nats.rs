@@ -10,7 +10,7 @@ use nix::{
 };
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -117,7 +117,11 @@ impl Server {
     /// # Panics
     /// If something cannot be removed.
     pub fn wipe_data(&mut self) {
-        fs::remove_dir_all(self.data()).expect("removed");
+        let until = Instant::now() + Duration::from_secs(20);
+        while let Err(error) = fs::remove_dir_all(self.data()) {
+            // It may have made a file meanwhile.
+            assert!(error.kind() == io::ErrorKind::DirectoryNotEmpty && Instant::now() < until, "{error}");
+        }
     }
 
     /// Stops the process without ending it: connections stay open, and nothing is answered.

@@ -60,7 +60,8 @@ impl Fleet {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        soon(done).await;
+        // Several things may have to be mended one after the other, each of which takes its seconds to be noticed.
+        tokio::time::timeout(Duration::from_secs(120), done).await.expect("seen through");
     }
 }
 
