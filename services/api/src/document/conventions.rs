@@ -8,16 +8,16 @@ pub(crate) fn describe(document: &mut Value) {
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     for (path, operations) in paths {
         for (method, operation) in operations.as_object_mut().into_iter().flatten() {
+            match method.as_str() {
+                "post" => once(operation),
+                "get" if path.starts_with("/v1/") => tag(operation),
+                _ => {}
+            }
             if operation.get("security").is_some() {
                 refuse(operation);
             }
             if path.starts_with("/v1/") {
                 limit(operation);
-            }
-            match method.as_str() {
-                "post" => once(operation),
-                "get" if path.starts_with("/v1/") => tag(operation),
-                _ => {}
             }
         }
     }
