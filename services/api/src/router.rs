@@ -28,6 +28,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(methods, edge::methods::tell))
         .layer(middleware::from_fn(edge::freshness::tag))
+        .layer(middleware::from_fn(edge::freshness::bound))
         .layer(middleware::from_fn_with_state(app.clone(), once::once))
         .layer(CompressionLayer::new().compress_when(compressible))
         .layer(middleware::from_fn_with_state(app.clone(), edge::limit_time))

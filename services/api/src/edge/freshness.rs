@@ -1,7 +1,7 @@
 //! `ETag` and `If-None-Match` of every document that has no version of its own: a hash of its text. It is made
 //! all the same, but need not travel.
 
-use crate::read::has_tag;
+use crate::read::{ParamsError, Problems, has_tag};
 use axum::{
     body::Body,
     extract::Request,
@@ -10,10 +10,30 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
+use problem::Location;
 use sha2::{Digest as _, Sha256};
 
 /// Longer ones are not read through for it.
 const MOST_BYTES: usize = 4 << 20;
+
+/// Most bytes of the tags that a client knows: more than anybody keeps of one document.
+const MOST_TAGS: usize = 8_192;
+
+/// Refuses a request that has tags without number. Nobody looks through them then.
+pub(crate) async fn bound(request: Request, next: Next) -> Response {
+    let mut problems = Problems::default();
+    for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
+        let length: usize = request.headers().get_all(&name).iter().map(HeaderValue::len).sum();
+        if length > MOST_TAGS {
+            let message = format!("must have at most {MOST_TAGS} characters");
+            problems.add_parameter(Location::Header, name.as_str(), message);
+        }
+    }
+    match problems.or(()) {
+        Ok(()) => next.run(request).await,
+        Err(errors) => ParamsError::Invalid(errors).into_response(),
+    }
+}
 
 /// Tags an answer, and leaves its body away if the client has it.
 pub(crate) async fn tag(request: Request, next: Next) -> Response {

@@ -108,14 +108,6 @@ impl Params<'_> {
         self.parsed(name, |text| text.parse().map_err(|_| "must be true or false".to_owned()))
     }
 
-    /// Refuses a header of more than so many bytes.
-    pub(crate) fn bound_header(&mut self, name: &HeaderName, most: usize) {
-        if self.headers.get_all(name).iter().map(http::HeaderValue::len).sum::<usize>() > most {
-            let message = format!("must have at most {most} characters");
-            self.problems.add_parameter(Location::Header, name.as_str(), message);
-        }
-    }
-
     /// Where to go on: `Last-Event-ID`, which a browser sends by itself, before `?after=`.
     pub(crate) fn after(&mut self) -> u64 {
         const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

@@ -103,8 +103,6 @@ pub(crate) enum Moment {
 
 impl FromParams for Moment {
     fn from_params(params: &mut Params<'_>, settings: &ApiSettings) -> Self {
-        // More entity tags than anybody keeps of one build.
-        params.bound_header(&header::IF_NONE_MATCH, 8_192);
         let most = settings.max_wait;
         let wait = params.parsed("wait", |text| {
             duration(text).filter(|wait| *wait <= most).ok_or_else(|| {
