@@ -73,6 +73,8 @@ def moment_in_order(query):
 def before_call(context, case, kwargs):
     if case.meta is None or case.meta.generation.mode != schemathesis.GenerationMode.POSITIVE:
         return
+    # Another way to send a key: who takes two ways at once has none.
+    (case.headers or {}).pop("X-API-Key", None)
     operation = case.operation.definition.raw.get("operationId")
     if operation == "submitBuild" and isinstance(case.body, dict):
         in_order(case.body)

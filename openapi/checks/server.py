@@ -24,18 +24,25 @@ def run(*command, cwd=ROOT, **environment):
 
 
 class Server:
-    """`buildwright up` with the scripted executor."""
+    """`buildwright up` with the scripted executor. It lets nobody in without a key, and there is one."""
 
     def __enter__(self):
         self._data = tempfile.TemporaryDirectory(prefix="buildwright-contract-")
         self._log = open(LOGS / "contract-server.log", "wb")
         data = Path(self._data.name)
-        command = [BINARY, "up", "--executor", "scripted", "--listen", "127.0.0.1:0", "--slots", "2"]
+        # Whoever checks that a key is needed asks often without one.
+        settings = data / "settings.toml"
+        settings.write_text("[api]\nfailures_per_minute = 0\n")
+        command = [
+            BINARY, "up", "--executor", "scripted", "--listen", "127.0.0.1:0", "--slots", "2", "--require-keys",
+            "--config", settings,
+        ]
         self._process = subprocess.Popen(
             [*command, "--data-dir", data], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
         )
         try:
             self.url = self._address(data / "server.json")
+            self.key = self._new_key(data)
         except BaseException:
             self.__exit__()
             raise
@@ -51,6 +58,14 @@ class Server:
         self._log.close()
         self._data.cleanup()
 
+    def _new_key(self, data):
+        command = [BINARY, "keys", "create", "--name", "contract", "--scope", "admin", "--output", "json"]
+        made = subprocess.run(
+            command, env=os.environ | {"BUILDWRIGHT_DATA_DIR": str(data)}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=self._log, check=True, timeout=60,
+        )
+        return json.loads(made.stdout)["key"]
+
     def _address(self, announced):
         until = time.monotonic() + 60
         while time.monotonic() < until:
@@ -65,7 +80,11 @@ class Server:
         return self._process.poll() is None
 
     def get(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=90) as answer:
+        return self._ask(urllib.request.Request(self.url + path))
+
+    def _ask(self, request):
+        request.add_header("authorization", f"Bearer {self.key}")
+        with urllib.request.urlopen(request, timeout=90) as answer:
             return json.load(answer)
 
     def finished_build(self):
@@ -74,8 +93,7 @@ class Server:
         request = urllib.request.Request(
             self.url + "/v1/builds", data=order, headers={"content-type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            id = json.load(answer)["id"]
+        id = self._ask(request)["id"]
         until = time.monotonic() + 180
         while time.monotonic() < until:
             build = self.get(f"/v1/builds/{id}?wait=60s")

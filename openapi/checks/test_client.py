@@ -20,7 +20,8 @@ class Client(unittest.TestCase):
     def test_it_compiles_strictly_and_drives_a_build(self):
         self.assertEqual(run(self.tools / "tsc", "--project", self.folder), 0, "the types do not compile")
         with Server() as server:
-            self.assertEqual(run("node", self.folder / "made" / "build.js", server.url), 0)
+            said = run("node", self.folder / "made" / "build.js", server.url, BUILDWRIGHT_API_KEY=server.key)
+        self.assertEqual(said, 0)
 
 
 if __name__ == "__main__":

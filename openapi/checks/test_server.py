@@ -34,7 +34,7 @@ class Conformance(unittest.TestCase):
             "--max-examples", EXAMPLES, "--wait-for-schema", "30", "--request-timeout", "60",
             "--report", "junit", "--report-junit-path", report, *options,
             cwd=folder, CONTRACT_BUILD=self.build["id"], CONTRACT_TASK=self.tasks[0]["id"],
-            SCHEMATHESIS_HOOKS="hooks", PYTHONPATH=str(folder),
+            CONTRACT_KEY=self.server.key, SCHEMATHESIS_HOOKS="hooks", PYTHONPATH=str(folder),
         )
         self.assertTrue(self.server.lives(), "the server ended")
         self.assertTrue(report.exists(), "there is no report")

@@ -4,8 +4,6 @@
 //! before it is still the last of the stream: so the feed has every event once and in the order of positions,
 //! also when several processes feed it, or one dies while it does.
 
-mod tenants;
-
 use crate::{
     NatsBus,
     subjects::{ALL_EVENTS, EVENTS},
@@ -20,7 +18,6 @@ use ports::{EventStore, Position, RecordedEvent, StoreError};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::{sync::Arc, time::Duration};
-use tenants::Tenants;
 use tokio_util::sync::CancellationToken;
 
 /// The position of the event.
@@ -79,10 +76,10 @@ impl EventFeed {
     /// Feeds until told to stop. It goes on after the last event in the stream; where the stream is empty, after
     /// `from`, or after the last that this call fed.
     pub async fn run(&self, store: Arc<dyn EventStore>, from: Position, stop: CancellationToken) {
-        let (mut fed, mut tenants) = (from, Tenants::default());
+        let mut fed = from;
         let feed = async {
             loop {
-                if let Err(error) = self.feed(store.as_ref(), &mut fed, &mut tenants).await {
+                if let Err(error) = self.feed(store.as_ref(), &mut fed).await {
                     tracing::warn!(%error, position = %fed, "events wait to be told outside");
                     tokio::time::sleep(AGAIN).await;
                 }
@@ -96,12 +93,7 @@ impl EventFeed {
     }
 
     /// Feeds until something fails, be it that another process feeds too.
-    async fn feed(
-        &self,
-        store: &dyn EventStore,
-        fed: &mut Position,
-        tenants: &mut Tenants,
-    ) -> Result<(), async_nats::Error> {
+    async fn feed(&self, store: &dyn EventStore, fed: &mut Position) -> Result<(), async_nats::Error> {
         self.bus.connected().await?;
         let mut head = store.head();
         let mut stand = self.stand(*fed).await?;
@@ -114,12 +106,7 @@ impl EventFeed {
                 tokio::time::sleep(self.gather).await;
                 continue;
             }
-            let mut subjects = Vec::with_capacity(events.len());
-            for event in &events {
-                let tenant = tenants.of(event, store).await?;
-                subjects.push(format!("buildwright.events.{tenant}.{}", event.kind));
-            }
-            stand = self.publish(stand, events.iter().zip(subjects)).await?;
+            stand = self.publish(stand, &events).await?;
         }
     }
 
@@ -133,14 +120,11 @@ impl EventFeed {
         Ok(Stand { position: fed, sequence: stream.get_info().await?.state.last_sequence })
     }
 
-    async fn publish(
-        &self,
-        stand: Stand,
-        events: impl Iterator<Item = (&RecordedEvent, String)>,
-    ) -> Result<Stand, async_nats::Error> {
+    async fn publish(&self, stand: Stand, events: &[RecordedEvent]) -> Result<Stand, async_nats::Error> {
         let mut stand = stand;
         let mut under_way: Vec<(Position, PublishAckFuture)> = Vec::with_capacity(BATCH);
-        for ((event, subject), before) in events.zip(stand.sequence..) {
+        for (event, before) in events.iter().zip(stand.sequence..) {
+            let subject = format!("buildwright.events.{}.{}", event.metadata.tenant, event.kind);
             let message = message(event)?.expected_last_sequence(before);
             under_way.push((event.position, self.bus.jetstream.send_publish(subject, message).await?));
         }

@@ -22,7 +22,7 @@ pub use commit::{Commit, CommitError};
 pub use fleet::{ExecutorLabel, FleetNameError, PoolName, TenantName};
 pub use key::{KeyId, KeyIdError, KeyName, KeyNameError, KeyPrefix, KeyPrefixError};
 pub use path::{RelativePath, RelativePathError};
-pub use project::{ProjectName, ProjectNameError};
+pub use project::{OwnedProject, ProjectName, ProjectNameError};
 pub use reference::{RefName, RefNameError};
 pub use scope::{Scope, ScopeError, Scopes};
 pub use segment::{Segment, SegmentError};

@@ -23,7 +23,7 @@ pub use bus::{
 pub use clock::{Clock, Ids};
 pub use events::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
-    StreamId, Version,
+    StreamId, TenantPage, Version,
 };
 pub use idempotency::{
     Abandoned, BeginRequest, Begun, Claim, Fingerprint, Idempotency, IdempotencyKey, KeptAnswer,

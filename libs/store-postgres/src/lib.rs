@@ -33,6 +33,7 @@ mod dice;
 mod events;
 mod failure;
 mod idempotency;
+mod keys;
 mod leadership;
 mod link;
 mod listing;

@@ -21,6 +21,7 @@ mod events;
 mod failure;
 mod idempotency;
 mod insert;
+mod keys;
 mod listing;
 mod options;
 mod placement;

@@ -8,8 +8,9 @@ type Build = components["schemas"]["BuildView"];
 type Problem = components["schemas"]["Problem"];
 
 const baseUrl = process.argv[2];
-assert(baseUrl, "usage: build.js URL");
-const api = createClient<paths>({ baseUrl });
+const key = process.env["BUILDWRIGHT_API_KEY"];
+assert(baseUrl && key, "usage: BUILDWRIGHT_API_KEY=… build.js URL");
+const api = createClient<paths>({ baseUrl, headers: { authorization: `Bearer ${key}` } });
 
 /** What was answered, unless it was refused. */
 function right<T>({ data, error }: { data?: T | undefined; error?: unknown }): T {
@@ -85,5 +86,10 @@ assert.deepEqual(problem?.errors?.map((error) => error.pointer), ["/prompt"]);
 
 const unknown = await api.GET("/v1/builds/{id}", { params: { path: { id: "bld_00000000000000000000000000" } } });
 assert.equal(unknown.error?.type, "urn:buildwright:problem:build_unknown");
+
+const stranger = createClient<paths>({ baseUrl });
+const turnedAway = await stranger.GET("/v1/builds/{id}", { params: { path } });
+assert.equal(turnedAway.response.status, 401);
+assert.equal(turnedAway.error?.type, "urn:buildwright:problem:key_missing");
 
 console.log(`${id}: ${tasks.length} tasks, ${events.length} events, ${files.length} files`);

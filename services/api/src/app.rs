@@ -1,4 +1,4 @@
-use crate::ApiSettings;
+use crate::{Access, ApiSettings};
 use commands::Builds;
 use ports::{Clock, EventStore, Idempotency, Ids, OutputLog, ReadModels, Results, Roster};
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use vitals::{Metrics, ReadyChecks};
 pub struct App {
     /// The builds: commands go in here, and single builds are read here.
     pub builds: Arc<Builds>,
+    /// Who gets in.
+    pub access: Arc<Access>,
     /// The events themselves, for those who follow them.
     pub store: Arc<dyn EventStore>,
     /// What lists are answered from.

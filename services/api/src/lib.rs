@@ -7,20 +7,20 @@
 //! | `read` | extractors, which gather *every* problem of a request before refusing it |
 //! | `order` | from a request to the build it orders |
 //! | `feed` | server-sent events, read from the stores by cursor |
+//! | `auth` | who asks, by API keys, and what they may do |
 //! | `once` | a POST that comes twice under one key is carried out once |
-//! | `principal` | who asks |
 //! | `rate` | how much each may ask for |
 //! | `errors` | the sets of errors of the endpoints, each answered as an RFC 9457 document |
 //! | `edge` | what holds for every request: id, trace, time limit, figures, web pages, panics, unphrased errors |
 
 mod app;
+mod auth;
 mod document;
 mod edge;
 mod errors;
 mod feed;
 mod once;
 mod order;
-mod principal;
 mod rate;
 mod read;
 mod router;
@@ -30,8 +30,11 @@ mod settings;
 mod wire;
 
 pub use app::App;
+pub use auth::{Access, Anonymous, Figures};
 pub use connections::Bounds;
 pub use document::openapi;
 pub use router::router;
 pub use server::serve;
-pub use settings::{ApiSettings, IdempotencySettings, Origin, OriginError, OriginSettings, RateSettings};
+pub use settings::{
+    ApiSettings, IdempotencySettings, KeySettings, Origin, OriginError, OriginSettings, RateSettings,
+};

@@ -30,13 +30,11 @@ struct OpenSpec {
 }
 
 impl Order {
-    /// What is ordered, with the project the client named or else this one.
-    pub(crate) fn place(self, own_project: ProjectName) -> (BuildSpec, Option<Plan>) {
+    /// What a tenant ordered, with the project the client named or else this one.
+    pub(crate) fn place(self, own_project: ProjectName, tenant: TenantName) -> (BuildSpec, Option<Plan>) {
         let OpenSpec { prompt, project, repository, framework, model, limits, labels, priority, pool } =
             self.spec;
         let project = project.unwrap_or(own_project);
-        // Until there are accounts.
-        let tenant = TenantName::default();
         let spec = BuildSpec {
             prompt,
             project,

@@ -1,8 +1,14 @@
 use connections::Bounds;
 use domain::build::Limits;
 use http::HeaderValue;
+use ports::KeyLimits;
 use serde::Deserialize;
-use std::{num::NonZeroU32, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Bounds and defaults of the HTTP edge.
 #[derive(Debug, Clone)]
@@ -56,6 +62,32 @@ pub struct ApiSettings {
     /// Whether a build may start from a repository on this machine's disk. Never where clients are not the
     /// owner of the machine.
     pub allow_local_repositories: bool,
+    /// Of API keys.
+    pub keys: KeySettings,
+}
+
+/// Bounds and defaults of API keys.
+#[derive(Debug, Clone)]
+pub struct KeySettings {
+    /// So long is trusted what the store said of a key; so long can a revoked key still work.
+    pub trusted: Duration,
+    /// Of so many keys at most it is remembered.
+    pub remembered: NonZeroUsize,
+    /// So often is written down when keys were used.
+    pub note_uses_every: Duration,
+    /// The limits of keys that have none of their own.
+    pub limits: KeyLimits,
+}
+
+impl Default for KeySettings {
+    fn default() -> Self {
+        Self {
+            trusted: Duration::from_secs(3),
+            remembered: NonZeroUsize::MIN.saturating_add(9_999),
+            note_uses_every: Duration::from_mins(1),
+            limits: KeyLimits::default(),
+        }
+    }
 }
 
 /// Of requests with an `Idempotency-Key`.
@@ -191,6 +223,7 @@ impl Default for ApiSettings {
                 drain: Duration::from_secs(10),
             },
             allow_local_repositories: false,
+            keys: KeySettings::default(),
         }
     }
 }

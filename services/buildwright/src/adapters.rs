@@ -2,4 +2,4 @@
 
 mod system;
 
-pub(crate) use system::{SystemClock, UlidIds};
+pub(crate) use system::{SystemClock, UlidIds, random_key};

@@ -6,7 +6,7 @@
 mod fleet;
 
 use anyhow::Context as _;
-use api::{ApiSettings, Origin};
+use api::{ApiSettings, KeySettings, Origin};
 use bus_local::OutputBounds;
 use bus_nats::{NatsOptions, RosterBounds};
 use serde::Deserialize;
@@ -100,6 +100,7 @@ impl Config {
         let mut config = Self::default();
         file.builds.apply(&mut config.api);
         file.api.apply(&mut config.api);
+        file.keys.apply(&mut config.api.keys);
         file.executor.apply(&mut config);
         file.postgres.apply(&mut config);
         file.nats.apply(&mut config);
@@ -114,6 +115,7 @@ impl Config {
 struct File {
     builds: Builds,
     api: Api,
+    keys: Keys,
     executor: fleet::Executor,
     postgres: fleet::Postgres,
     nats: fleet::Nats,
@@ -162,6 +164,17 @@ section! {
         head_timeout_seconds: u64,
         cors_origins: Vec<Origin>,
         allowed_hosts: Vec<String>,
+    }
+}
+
+section! {
+    /// Of API keys.
+    Keys {
+        trusted_milliseconds: u64,
+        remembered: NonZeroUsize,
+        note_uses_seconds: u64,
+        requests_per_minute: NonZeroU32,
+        open_builds: NonZeroU32,
     }
 }
 
@@ -219,6 +232,16 @@ impl Api {
     }
 }
 
+impl Keys {
+    fn apply(self, keys: &mut KeySettings) {
+        set(&mut keys.trusted, self.trusted_milliseconds.map(Duration::from_millis));
+        set(&mut keys.remembered, self.remembered);
+        set(&mut keys.note_uses_every, self.note_uses_seconds.map(Duration::from_secs));
+        keys.limits.requests_per_minute = self.requests_per_minute.or(keys.limits.requests_per_minute);
+        keys.limits.open_builds = self.open_builds.or(keys.limits.open_builds);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,9 +259,9 @@ mod tests {
         let settings = fields.filter(|(name, kind)| kind.ends_with(',') && !name.contains(['(', ' ', '&']));
         let names: Vec<&str> = settings.map(|(name, _)| name).collect();
         assert!(names.len() > 20, "{names:?}");
-        for name in
-            names.into_iter().filter(|name| !["max_cost_usd", "weights", "grace_seconds"].contains(name))
-        {
+        for name in names.into_iter().filter(|name| {
+            !["max_cost_usd", "weights", "grace_seconds", "requests_per_minute", "open_builds"].contains(name)
+        }) {
             assert!(uncommented.contains(&format!("\n{name} = ")), "{name} is not in config.example.toml");
         }
     }

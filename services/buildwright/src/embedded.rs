@@ -6,6 +6,7 @@
 use crate::adapters::{SystemClock, UlidIds};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::entrance::Entrance;
 use crate::hands::{self, ExecutorChoice, Hands};
 use crate::services::Services;
 use anyhow::Context as _;
@@ -40,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) data_dir: PathBuf,
     /// Where to listen; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
+    /// Who gets in.
+    pub(crate) entrance: Entrance,
     /// How many attempts run at once, all builds together.
     pub(crate) slots: usize,
     /// Who does the work.
@@ -90,6 +93,8 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         sharing: Sharing::OneDisk,
     })
     .await?;
+    let keys = Arc::new(store.clone());
+    let access = options.entrance.open(keys, options.config.api.keys.clone(), parts.clock.now()).await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another server there?", options.listen))?;
@@ -98,6 +103,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
     let gather = options.config.gather;
     let app = App {
         builds: Arc::clone(&parts.builds),
+        access,
         store: Arc::clone(&parts.store),
         read_models: Arc::clone(&parts.read_models),
         idempotency: Arc::new(store.clone()),

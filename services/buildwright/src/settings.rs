@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 
 use claude_cli::Credential;
+use secrecy::SecretString;
 use std::{ffi::OsString, path::PathBuf};
 
 /// Where programs are looked for.
@@ -40,6 +41,11 @@ pub(crate) fn s3_environment() -> Vec<(String, String)> {
     let text =
         |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_")).collect()
+}
+
+/// The API key that commands speak to servers with. Not an argument: those are public.
+pub(crate) fn api_key() -> Option<SecretString> {
+    std::env::var("BUILDWRIGHT_API_KEY").ok().filter(|key| !key.trim().is_empty()).map(Into::into)
 }
 
 /// Where data is kept unless somebody says otherwise: `$XDG_DATA_HOME/buildwright`, or under the home folder.

@@ -4,17 +4,17 @@ use crate::scene::Scene;
 use async_nats::jetstream::consumer::pull;
 use async_trait::async_trait;
 use buildwright_bus_nats::{EventFeed, NatsBus};
-use domain::build::{BuildSpec, data};
 use futures::StreamExt;
+use names::TenantName;
 use ports::{
-    Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
-    StreamId, Version, WorkOrder,
+    Append, AppendError, Appended, EventStore, Metadata, Position, RecordedEvent, StoreError, StreamId,
+    TenantPage, Version,
 };
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use testkit::bus::{build, noon, order, soon, task};
+use testkit::bus::{build, noon, soon};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -39,18 +39,11 @@ impl Log {
         for _ in 0..by {
             let position = self.head.borrow().0 + 1;
             let kind = if position.is_multiple_of(2) { "task_started" } else { "task_completed" };
-            self.happen(1, kind, &format!(r#"{{"n":{position}}}"#));
+            self.happen(1, "default", kind, &format!(r#"{{"n":{position}}}"#));
         }
     }
 
-    fn submit(&self, of: u64, tenant: &str) {
-        let WorkOrder { spec, .. } = order(of, task(1), 1);
-        let spec = BuildSpec { tenant: tenant.parse().expect("a name"), ..(*spec).clone() };
-        let submitted = NewEvent::build(&data::BuildSubmitted { spec, at: noon() }.into()).expect("JSON");
-        self.happen(of, submitted.kind, &submitted.payload);
-    }
-
-    fn happen(&self, of: u64, kind: &str, payload: &str) {
+    fn happen(&self, of: u64, tenant: &str, kind: &str, payload: &str) {
         let mut events = self.events.lock().expect("no panic");
         let stream = StreamId::Build(build(of));
         let before = events.iter().filter(|event| event.stream == stream).count() as u64;
@@ -62,7 +55,7 @@ impl Log {
             kind: kind.into(),
             schema_version: 1,
             payload: payload.into(),
-            metadata: Metadata { actor: Some("driver".into()) },
+            metadata: Metadata { actor: Some("driver".into()), tenant: tenant.parse().expect("a name") },
             recorded_at: noon(),
         });
         self.head.send_replace(position);
@@ -91,6 +84,10 @@ impl EventStore for Log {
         let events = self.events.lock().expect("no panic");
         let from = usize::try_from(after.0).expect("small").min(events.len());
         Ok(events[from..].iter().take(limit).cloned().collect())
+    }
+
+    async fn read_tenant(&self, _: &TenantName, _: Position, _: usize) -> Result<TenantPage, StoreError> {
+        Err(StoreError::Closed)
     }
 
     fn head(&self) -> watch::Receiver<Position> {
@@ -214,16 +211,15 @@ async fn every_tenant_has_its_own_subjects_also_when_the_feed_starts_again_in_th
     let scene = Scene::new();
     let log = Log::new();
 
-    // Given builds of two tenants and of nobody in particular, all at once
-    log.submit(1, "acme");
-    log.submit(2, "globex");
-    log.submit(3, "default");
-    let all_go_on = || (1..=3).for_each(|of| log.happen(of, "task_started", "{}"));
+    // Given builds of three tenants, all at once
+    let builds = [(1, "acme"), (2, "globex"), (3, "default")];
+    let happen_to_all = |kind| builds.iter().for_each(|(of, tenant)| log.happen(*of, tenant, kind, "{}"));
+    happen_to_all("build_submitted");
 
-    // When they are told by one feed, and then by one that knows of no build
+    // When they are told by one feed, and then by another
     for round in 1..=2 {
         let stop = CancellationToken::new();
-        all_go_on();
+        happen_to_all("task_started");
         let feed = feed(&scene.bus().await, &log, &stop);
         told(&scene, 3 + 3 * round).await;
         stop.cancel();
@@ -237,7 +233,7 @@ async fn every_tenant_has_its_own_subjects_also_when_the_feed_starts_again_in_th
         let of = serde_json::json!(build(of));
         told.iter().filter(|(_, event)| event["build"] == of).map(|(subject, _)| subject.as_str()).collect()
     };
-    for (number, tenant) in [(1, "acme"), (2, "globex"), (3, "default")] {
+    for (number, tenant) in builds {
         let kinds = ["build_submitted", "task_started", "task_started"];
         assert_eq!(of(number), kinds.map(|kind| format!("buildwright.events.{tenant}.{kind}")));
     }

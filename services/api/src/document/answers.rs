@@ -70,6 +70,9 @@ fn form(name: &str) -> Option<Value> {
             "type": "string", "maxLength": HEAD,
             "examples": ["</v1/builds?limit=50&cursor=YmxkXzAx>; rel=\"next\""],
         }),
+        "www-authenticate" => json!({
+            "type": "string", "maxLength": 256, "examples": ["Bearer realm=\"buildwright\""],
+        }),
         "content-disposition" => json!({ "type": "string", "maxLength": 256 }),
         "retry-after" => json!({ "type": "integer", "format": "int32", "minimum": 1 }),
         _ => return None,

@@ -8,13 +8,16 @@ pub(crate) fn describe(document: &mut Value) {
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     for (path, operations) in paths {
         for (method, operation) in operations.as_object_mut().into_iter().flatten() {
-            if path.starts_with("/v1/") {
-                limit(operation);
-            }
             match method.as_str() {
                 "post" => once(operation),
                 "get" if path.starts_with("/v1/") => tag(operation),
                 _ => {}
+            }
+            if operation.get("security").is_some() {
+                refuse(operation);
+            }
+            if path.starts_with("/v1/") {
+                limit(operation);
             }
         }
     }
@@ -61,7 +64,7 @@ fn once(operation: &mut Value) {
     );
 }
 
-fn limit(operation: &mut Value) {
+fn refuse(operation: &mut Value) {
     add(operation, "429", "`too_many_requests`: too many requests, try again later");
     for_each(
         operation,
@@ -71,11 +74,14 @@ fn limit(operation: &mut Value) {
             "description": "Seconds after which to try again",
         }),
     );
+}
+
+fn limit(operation: &mut Value) {
     let text = |example: &str| json!({ "type": "string", "maxLength": 512, "examples": [example] });
     for_each(
         operation,
         |_| true,
-        "ratelimit-policy",
+        "RateLimit-Policy",
         &json!({
             "description": "How much is allowed: `q` requests within `w` seconds, counted by each process for itself",
             "schema": text("\"requests\";q=600000;w=60;pk=:bG9jYWw=:"),
@@ -84,7 +90,7 @@ fn limit(operation: &mut Value) {
     for_each(
         operation,
         |_| true,
-        "ratelimit",
+        "RateLimit",
         &json!({
             "description": "What is left of it: `r` requests at once, and all of them in `t` seconds",
             "schema": text("\"requests\";r=599999;t=1;pk=:bG9jYWw=:"),

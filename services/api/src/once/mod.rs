@@ -12,7 +12,6 @@ pub(crate) use key::IDEMPOTENCY_KEY;
 use crate::{
     App,
     errors::{Fault, api_errors},
-    principal,
     read::{Problems, receive},
 };
 use answer::{Settled, settle};
@@ -26,7 +25,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::BuildId;
 use futures::FutureExt as _;
 use http::{HeaderValue, Method, header, request::Parts};
-use ports::{Abandoned, BeginRequest, Begun, Claim, Fingerprint, IdempotencyKey};
+use ports::{Abandoned, BeginRequest, Begun, Claim, Fingerprint, IdempotencyKey, Principal};
 use problem::{FieldError, Location};
 use sha2::{Digest as _, Sha256};
 use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
@@ -70,9 +69,13 @@ pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -
     if *request.method() != Method::POST {
         return next.run(request).await;
     }
+    // What is nobody's cannot be told apart from what is somebody else's.
+    let Some(whose) = request.extensions().get::<Principal>().map(whose) else {
+        return next.run(request).await;
+    };
     match key::of(request.headers()) {
         Ok(None) => next.run(request).await,
-        Ok(Some(key)) => keyed(app, key, request, next).await,
+        Ok(Some(key)) => keyed(app, whose, key, request, next).await,
         Err(()) => {
             let mut problems = Problems::default();
             problems.add_parameter(Location::Header, IDEMPOTENCY_KEY.as_str(), key::WANTED);
@@ -81,13 +84,13 @@ pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -
     }
 }
 
-async fn keyed(app: App, key: String, request: Request, next: Next) -> Response {
+async fn keyed(app: App, whose: String, key: String, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let body = match receive(&parts.headers, body, &app.settings).await {
         Ok(body) => body,
         Err(error) => return error.into_response(),
     };
-    let key = IdempotencyKey { scope: scope(&parts), key };
+    let key = IdempotencyKey { scope: scope(&whose, &parts), key };
     let fingerprint = fingerprint(&parts, &body);
     let proposed = app.ids.build().ulid();
     let now = app.clock.now();
@@ -151,11 +154,15 @@ fn in_flight(retry_after: Duration) -> Response {
     response
 }
 
-/// Whose a key is, and where it counts. Names and paths hold no spaces.
-fn scope(parts: &Parts) -> String {
-    let who = principal::of(&parts.extensions);
+/// Whose an idempotency key is. Names hold no spaces.
+fn whose(who: &Principal) -> String {
     let key = who.key.map_or_else(|| who.actor.to_string(), |key| key.to_string());
-    format!("{} {key} {} {}", who.tenant, parts.method, parts.uri.path())
+    format!("{} {key}", who.tenant)
+}
+
+/// Whose it is, and where it counts.
+fn scope(whose: &str, parts: &Parts) -> String {
+    format!("{whose} {} {}", parts.method, parts.uri.path())
 }
 
 fn fingerprint(parts: &Parts, body: &[u8]) -> Fingerprint {

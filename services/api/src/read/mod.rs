@@ -8,6 +8,7 @@ mod fields;
 mod params;
 mod path;
 mod problems;
+mod recency;
 
 pub(crate) use body::{Body, BodyError, FromJson, OptionalBody, receive};
 pub(crate) use conditional::{IfMatch, etag, has_tag, is_current};
@@ -16,3 +17,4 @@ pub(crate) use fields::Fields;
 pub(crate) use params::{FromParams, MOST_DIGITS, MOST_WHOLE, Params, ParamsError, Query};
 pub(crate) use path::{BuildPath, TaskPath};
 pub(crate) use problems::{Problems, pointer};
+pub(crate) use recency::catch_up;

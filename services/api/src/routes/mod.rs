@@ -6,5 +6,5 @@ pub(crate) mod executors;
 pub(crate) mod health;
 pub(crate) mod tasks;
 
-/// Who causes what is asked for here, until there are accounts.
+/// Who causes what is asked for without a key.
 pub(crate) const ACTOR: &str = "local";

@@ -38,7 +38,8 @@ pub(crate) struct EventView {
     /// The build it happened to.
     #[schema(value_type = texts::BuildId)]
     build_id: BuildId,
-    /// Its place among all events, without gaps; the `id` of server-sent events and the meaning of `after`.
+    /// Its place among all events, those of other tenants too; the `id` of server-sent events and the meaning of
+    /// `after`.
     sequence: u64,
     /// Its place among the events of its build, without gaps.
     version: u64,
@@ -86,9 +87,9 @@ impl TryFrom<RecordedEvent> for EventView {
 }
 
 impl EventList {
-    /// A page that was read after a position.
-    pub(crate) fn of(page: Vec<RecordedEvent>, after: u64) -> Result<Self, Fault> {
-        let next = page.last().map_or(after, |event| event.position.0);
+    /// A page, and where reading came to.
+    pub(crate) fn of(page: Vec<RecordedEvent>, upto: u64) -> Result<Self, Fault> {
+        let next = page.last().map_or(upto, |event| event.position.0.max(upto));
         Ok(Self { events: page.into_iter().map(EventView::try_from).collect::<Result<_, _>>()?, next })
     }
 }

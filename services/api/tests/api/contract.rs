@@ -52,9 +52,16 @@ async fn an_endpoint_without_parameters_names_those_it_is_given() {
 async fn entity_tags_without_number_are_not_looked_through() {
     let api = Api::start().await;
     let build = api.submit(&json!({ "prompt": "x" })).await;
-    let request = api.request(Method::GET, &format!("/v1/builds/{build}"));
-    let response = request.header("if-none-match", "x".repeat(8_193)).send().await.unwrap();
-    assert_eq!(pointers(&problem(response, 400, "invalid_parameters").await), ["/if-none-match"]);
+    let cancel = format!("/v1/builds/{build}/cancel");
+    for (method, path, header) in [
+        (Method::GET, format!("/v1/builds/{build}"), "if-none-match"),
+        (Method::GET, "/v1/events".to_owned(), "if-none-match"),
+        (Method::POST, cancel, "if-match"),
+    ] {
+        let response = api.request(method, &path).header(header, "x".repeat(8_193)).send().await.unwrap();
+        let problem = problem(response, 400, "invalid_parameters").await;
+        assert_eq!(pointers(&problem), [format!("/{header}")], "{path}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod executors;
 mod figures;
 mod follow;
 mod hostile;
+mod keys;
 mod list;
 mod methods;
 mod once;

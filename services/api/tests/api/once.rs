@@ -1,15 +1,19 @@
 //! A POST that comes twice.
 
-use crate::support::{Api, pointers, problem};
+use crate::support::{Api, Client, client, key, pointers, problem};
 use buildwright_api::{ApiSettings, IdempotencySettings};
 use futures::future::join_all;
-use reqwest::{Method, Response};
+use names::{KeyId, Scope};
+use ports::{KeyChange, KeyLimits};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
+    num::NonZeroU32,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+use ulid::Ulid;
 
 const PATH: &str = "/v1/builds";
 
@@ -208,27 +212,61 @@ async fn a_client_that_hangs_up_finds_its_answer_later() {
 }
 
 #[tokio::test]
-async fn the_key_of_another_tenant_is_another_key() {
-    let api = Api::start().await;
-    let router = buildwright_api::router(api.app.clone());
-    let ask = async |tenant: &str, actor: &str| {
-        let mut request = http::Request::post(PATH)
-            .header("content-type", "application/json")
-            .header("idempotency-key", "k")
-            .body(axum::body::Body::from(order().to_string()))
-            .unwrap();
-        request.extensions_mut().insert(ports::Principal {
-            actor: actor.into(),
-            tenant: names::TenantName::try_from(tenant.to_owned()).unwrap(),
-            scopes: [names::Scope::Admin].into_iter().collect(),
-            key: None,
-            limits: ports::KeyLimits::default(),
-        });
-        let response = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
+async fn an_idempotency_key_is_a_callers_own() {
+    let api = Api::behind_keys(ApiSettings::default()).await;
+    let (ann, bob, eve) = (
+        client(&api, 1, "one", &[Scope::Admin]).await,
+        client(&api, 2, "two", &[Scope::Admin]).await,
+        client(&api, 3, "one", &[Scope::Admin]).await,
+    );
+    let ask = async |who: &Client<'_>| {
+        let request = who.request(Method::POST, PATH).header("idempotency-key", "k").json(&order());
+        let response = request.send().await.unwrap();
         assert_eq!(response.status(), 202);
         response.headers()["location"].to_str().unwrap().to_owned()
     };
-    let places = [ask("one", "a").await, ask("two", "a").await, ask("one", "b").await, ask("one", "a").await];
+    let places = [ask(&ann).await, ask(&bob).await, ask(&eve).await, ask(&ann).await];
     assert_eq!(places[0], places[3]);
     assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), 3, "{places:?}");
+}
+
+#[tokio::test]
+async fn who_is_refused_neither_leaves_nor_hears_anything_under_a_key() {
+    let api = Api::behind_keys(ApiSettings::default()).await;
+    let reader = client(&api, 1, "one", &[Scope::BuildsRead]).await;
+    let ann = client(&api, 2, "one", &[Scope::Admin]).await;
+    let ask = |request: RequestBuilder| request.header("idempotency-key", "k").json(&order()).send();
+    assert_eq!(ask(ann.request(Method::POST, PATH)).await.unwrap().status(), 202);
+    problem(ask(api.request(Method::POST, PATH)).await.unwrap(), 401, "key_missing").await;
+    problem(ask(reader.request(Method::POST, PATH)).await.unwrap(), 403, "scope_missing").await;
+    let revoked = KeyChange { at: api.app.clock.now(), by: "cli:ann".into() };
+    let gone = key(&api, 3, "one", &[Scope::Admin], |key| key.revoked = Some(revoked)).await;
+    let request = api.request(Method::POST, PATH).bearer_auth(gone.expose());
+    problem(ask(request).await.unwrap(), 401, "key_revoked").await;
+    assert_eq!(ann.json(PATH).await["builds"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_build_that_is_there_already_counts_once_towards_what_a_key_may_have_open() {
+    let mut settings = ApiSettings::default();
+    settings.idempotency.lease = Duration::ZERO;
+    let api = Api::behind_keys(settings).await;
+    let one = KeyLimits { open_builds: NonZeroU32::new(1), ..KeyLimits::default() };
+    let text = key(&api, 1, "one", &[Scope::Admin], |key| key.limits = one).await;
+    let ann = Client { api: &api, key: text.expose().to_owned(), id: KeyId::new(Ulid(1)) };
+    let ask = |key: &'static str| {
+        ann.request(Method::POST, PATH).header("idempotency-key", key).json(&order()).send()
+    };
+
+    // Given a submission whose process died before it could keep the answer
+    api.idempotency.deaf.store(true, Ordering::SeqCst);
+    let first = ask("k").await.unwrap();
+    assert_eq!(first.status(), 202);
+    api.idempotency.deaf.store(false, Ordering::SeqCst);
+
+    // When it comes again, then it is the build that is there; another is one too many
+    let again = ask("k").await.unwrap();
+    assert_eq!(again.status(), 202);
+    assert_eq!(again.headers()["location"], first.headers()["location"]);
+    problem(ask("other").await.unwrap(), 429, "quota_exceeded").await;
 }

@@ -115,6 +115,25 @@ async fn a_page_that_is_allowed_may_change_and_read() {
 }
 
 #[tokio::test]
+async fn a_browser_asks_without_a_key_whether_a_page_may_and_the_page_reads_why_it_needs_one() {
+    let origins = OriginSettings { cors_origins: vec![OURS.parse().unwrap()], ..OriginSettings::default() };
+    let api = Api::behind_keys(ApiSettings { origins: Arc::new(origins), ..ApiSettings::default() }).await;
+    let options = || api.request(Method::OPTIONS, "/v1/builds").header("origin", OURS);
+    let preflight = options().header("access-control-request-method", "POST").send().await.unwrap();
+    assert_eq!(preflight.status(), 204);
+    let refused = submit(&api).header("origin", OURS).send().await.unwrap();
+    assert_eq!(refused.headers()["access-control-allow-origin"], OURS);
+    problem(refused, 401, "key_missing").await;
+    problem(options().send().await.unwrap(), 401, "key_missing").await;
+    problem(
+        submit(&api).header("origin", "https://evil.example").send().await.unwrap(),
+        403,
+        "origin_not_allowed",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn every_page_is_allowed_only_where_that_was_said() {
     let api = with(OriginSettings { cors_origins: vec![Origin::Any], ..OriginSettings::default() }).await;
     let response = submit(&api).header("origin", "https://any.example").send().await.unwrap();

@@ -1,12 +1,11 @@
 //! How much each may ask for.
 
-use crate::support::{Api, problem};
-use axum::body::Body;
+use crate::support::{Api, Client, client, key, problem};
 use buildwright_api::{ApiSettings, RateSettings};
-use names::Scope;
-use ports::{KeyLimits, Principal};
+use names::{KeyId, Scope};
+use ports::KeyLimits;
 use std::num::NonZeroU32;
-use tower::ServiceExt as _;
+use ulid::Ulid;
 
 async fn allowing(requests: u32) -> Api {
     let rate = RateSettings { requests_per_minute: NonZeroU32::new(requests), ..RateSettings::default() };
@@ -44,23 +43,35 @@ async fn who_asks_too_much_hears_when_to_come_again() {
 #[tokio::test]
 async fn a_key_has_a_bucket_and_a_limit_of_its_own() {
     let api = allowing(1).await;
-    let router = buildwright_api::router(api.app.clone());
-    let ask = async |actor: &str, limit: Option<u32>| {
-        let mut request = http::Request::get("/v1/builds").body(Body::empty()).unwrap();
-        request.extensions_mut().insert(Principal {
-            actor: actor.into(),
-            tenant: names::TenantName::default(),
-            scopes: [Scope::Admin].into_iter().collect(),
-            key: None,
-            limits: KeyLimits { requests_per_minute: limit.and_then(NonZeroU32::new), open_builds: None },
-        });
-        router.clone().oneshot(request).await.unwrap().status()
-    };
-    assert_eq!(ask("a", None).await, 200);
-    assert_eq!(ask("a", None).await, 429);
-    assert_eq!(ask("b", Some(2)).await, 200);
-    assert_eq!(ask("b", Some(2)).await, 200);
-    assert_eq!(ask("b", Some(2)).await, 429);
+    let two = KeyLimits { requests_per_minute: NonZeroU32::new(2), open_builds: None };
+    let a = client(&api, 1, "one", &[Scope::Admin]).await;
+    let b = key(&api, 2, "one", &[Scope::Admin], |key| key.limits = two).await;
+    let b = Client { api: &api, key: b.expose().to_owned(), id: KeyId::new(Ulid(2)) };
+    assert_eq!(a.get("/v1/builds").await.status(), 200);
+    assert_eq!(a.get("/v1/builds").await.status(), 429);
+    for _ in 0..2 {
+        let answer = b.get("/v1/builds").await;
+        assert_eq!(answer.status(), 200);
+        assert!(answer.headers()["ratelimit-policy"].to_str().unwrap().starts_with("\"requests\";q=2;"));
+    }
+    assert_eq!(b.get("/v1/builds").await.status(), 429);
+    assert_eq!(api.get("/v1/builds").await.status(), 200, "nor is it that of who has none");
+}
+
+#[tokio::test]
+async fn who_is_refused_takes_nothing_from_anybody() {
+    let api = Api::behind_keys(ApiSettings {
+        rate: RateSettings { requests_per_minute: NonZeroU32::new(1), ..RateSettings::default() },
+        ..ApiSettings::default()
+    });
+    let api = api.await;
+    for _ in 0..3 {
+        let refused = api.get("/v1/builds").await;
+        assert!(!refused.headers().contains_key("ratelimit"));
+        problem(refused, 401, "key_missing").await;
+    }
+    let a = client(&api, 1, "one", &[Scope::Admin]).await;
+    assert_eq!(a.get("/v1/builds").await.status(), 200);
 }
 
 #[tokio::test]

@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use domain::BuildId;
-use ports::{Clock, Ids};
+use names::{KeyId, KeyPrefix};
+use ports::{Clock, Ids, KeyText};
 use std::{
     sync::{Mutex, PoisonError},
     time::SystemTime,
 };
+use ulid::Ulid;
 
 /// The clock of the machine.
 pub(crate) struct SystemClock;
@@ -24,15 +26,39 @@ impl Clock for SystemClock {
 #[derive(Default)]
 pub(crate) struct UlidIds(Mutex<ulid::Generator>);
 
-impl Ids for UlidIds {
+impl UlidIds {
     #[expect(clippy::disallowed_methods, reason = "this is the source that everything else is handed")]
-    fn build(&self) -> BuildId {
+    fn next(&self) -> Ulid {
         let mut generator = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             // It fails only when 2^80 ids of one millisecond are used up.
             if let Ok(id) = generator.generate() {
-                return BuildId::new(id);
+                return id;
             }
         }
     }
+
+    /// The id of a new API key.
+    pub(crate) fn key(&self) -> KeyId {
+        KeyId::new(self.next())
+    }
+}
+
+impl Ids for UlidIds {
+    fn build(&self) -> BuildId {
+        BuildId::new(self.next())
+    }
+}
+
+/// A new API key, from the generator that TLS keys come from.
+///
+/// # Errors
+/// If the machine has no chance to give.
+pub(crate) fn random_key() -> anyhow::Result<KeyText> {
+    let chance = rustls::crypto::ring::default_provider().secure_random;
+    let (mut for_prefix, mut for_secret) = ([0; KeyPrefix::LENGTH], [0; 32]);
+    for bytes in [for_prefix.as_mut_slice(), for_secret.as_mut_slice()] {
+        chance.fill(bytes).map_err(|_| anyhow::anyhow!("this machine has no random numbers to give"))?;
+    }
+    Ok(KeyText::from_random(&for_prefix, &for_secret))
 }

@@ -17,6 +17,9 @@ pub(crate) enum ClientError {
     /// It is no URL of a server.
     #[error("{0:?} is not the address of a server; it should look like http://127.0.0.1:8420")]
     Address(String),
+    /// It is no API key.
+    #[error("BUILDWRIGHT_API_KEY holds what cannot be an API key")]
+    Key,
     /// The server says no.
     #[error("{0}")]
     Refused(Problem),
@@ -111,7 +114,7 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } => true,
             Self::Refused(problem) => problem.status >= 500 || problem.status == 429,
-            Self::Address(_) | Self::Answer { .. } | Self::Disk(_) => false,
+            Self::Address(_) | Self::Key | Self::Answer { .. } | Self::Disk(_) => false,
         }
     }
 }

@@ -5,7 +5,9 @@ use super::{
     connections::{self, Database, exchange, output_bounds},
     health::{self, Health},
 };
-use crate::{adapters::UlidIds, data_dir::DataDir, embedded::serve, hands, services::Services};
+use crate::{
+    adapters::UlidIds, data_dir::DataDir, embedded::serve, entrance::Entrance, hands, services::Services,
+};
 use ::api::App;
 use anyhow::Context as _;
 use bundles::GitResults;
@@ -19,17 +21,21 @@ use vitals::ReadyChecks;
 pub(crate) struct ApiOptions {
     /// Where to listen.
     pub(crate) listen: SocketAddr,
+    /// Who gets in.
+    pub(crate) entrance: Entrance,
     /// The rest.
     pub(crate) fleet: FleetOptions,
 }
 
 /// Starts one.
 pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
-    let ApiOptions { listen, fleet } = options;
+    let ApiOptions { listen, entrance, fleet } = options;
     let data_dir = DataDir::open(&fleet.bus.data_dir, DataDir::OF_API)?;
     let database = Database::open(&fleet).await?;
     let bus = connections::bus(&fleet.bus, "api").await?;
     let repositories = hands::repositories(&fleet.bus.config, &data_dir).await?;
+    let settings = fleet.bus.config.api.keys.clone();
+    let access = entrance.open(Arc::new(database.store.clone()), settings, database.clock.now()).await?;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; is another server there?"))?;
@@ -41,6 +47,7 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
     let ready = ReadyChecks::default().until(stop.clone());
     let app = App {
         builds: Arc::clone(&database.builds),
+        access,
         store: Arc::clone(&database.events),
         read_models: Arc::new(database.store.clone()),
         idempotency: Arc::new(database.store.clone()),

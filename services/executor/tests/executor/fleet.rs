@@ -2,7 +2,7 @@
 
 use crate::{orders::*, scene::*};
 use bundles::GitResults;
-use names::Commit;
+use names::{Commit, ProjectName};
 use ports::Results;
 use std::{path::Path, process::Command, sync::Arc};
 use tempfile::TempDir;
@@ -15,7 +15,8 @@ fn artifacts() -> TempDir {
 async fn files_elsewhere(artifacts: &Path, commit: &Commit) -> Vec<String> {
     let api = Scene::sharing(artifacts).await;
     let results = GitResults::new(Arc::clone(&api.workshop.repositories), api.workshop.sharing.clone());
-    let files = results.files(&"shop".parse().unwrap(), commit).await.expect("it can be had");
+    let shop: ProjectName = "shop".parse().unwrap();
+    let files = results.files(&shop.into(), commit).await.expect("it can be had");
     files.into_iter().map(|file| file.path).collect()
 }
 

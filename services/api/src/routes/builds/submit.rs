@@ -1,10 +1,10 @@
 use crate::{
     App,
+    auth::{Caller, OverQuota, Turn},
     errors::{Fault, api_errors},
     once::Reserved,
     order::Order,
     read::{Body, BodyError, etag},
-    routes::ACTOR,
     wire::{BuildView, SubmitBuild},
 };
 use axum::{Json, extract::State, response::IntoResponse};
@@ -33,14 +33,16 @@ use ports::Version;
 #[tracing::instrument(name = "api.builds.submit", skip_all, fields(build.id))]
 pub(crate) async fn submit(
     State(app): State<App>,
+    Caller(who): Caller,
     reserved: Option<Reserved>,
     Body(order): Body<Order>,
 ) -> Result<impl IntoResponse, SubmitError> {
     let id = reserved.map_or_else(|| app.ids.build(), Reserved::build);
     tracing::Span::current().record("build.id", tracing::field::display(id));
-    let (spec, plan) = order.place(own_project(id).map_err(Fault::internal)?);
+    let (spec, plan) = order.place(own_project(id).map_err(Fault::internal)?, who.tenant.clone());
+    let _turn = Turn::take(&app, &who, id).await?;
     let command = Command::Submit { spec, plan, at: app.clock.now() };
-    let stored = match app.builds.execute(id, ACTOR.into(), command).await {
+    let stored = match app.builds.execute(id, who.actor, command).await {
         Ok(done) => done.version,
         // Who had the id before was carrying out this very request.
         Err(ExecuteError::Rejected(Rejection::AlreadySubmitted)) if reserved.is_some() => Version(1),
@@ -61,7 +63,19 @@ fn own_project(id: BuildId) -> Result<ProjectName, ProjectNameError> {
 api_errors! {
     /// What submitting can be refused for, the body apart.
     pub(crate) enum SubmitError {
+        TOO_MANY_REQUESTS "quota_exceeded": Quota(detail: String) => "so many builds are open that no further one is taken",
+        SERVICE_UNAVAILABLE "list_behind": Behind => "it cannot be said how many builds are open, try again",
         SERVICE_UNAVAILABLE "build_contended": Contended => "the build is being changed by others, try again",
+    }
+}
+
+impl From<OverQuota> for SubmitError {
+    fn from(over: OverQuota) -> Self {
+        match over {
+            OverQuota::Open(most) => Self::Quota(format!("the API key may have {most} builds open at once")),
+            OverQuota::Behind => Self::Behind,
+            OverQuota::Fault(fault) => Self::Fault(fault),
+        }
     }
 }
 
