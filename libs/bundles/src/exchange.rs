@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use names::{Commit, ProjectName, RefName};
+use names::{Commit, OwnedProject, RefName, TenantName};
 use ports::{ArtifactError, ArtifactKey, ArtifactStore};
 use tempfile::TempDir;
 use workspace::{ImportError, Project};
@@ -36,7 +36,7 @@ pub struct Exchange {
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) limits: ExchangeLimits,
     scratch: PathBuf,
-    lines: Mutex<HashMap<ProjectName, Arc<Line>>>,
+    lines: Mutex<HashMap<OwnedProject, Arc<Line>>>,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -128,12 +128,34 @@ impl Exchange {
         made.map_err(ExchangeError::Scratch)
     }
 
-    pub(crate) fn line(&self, project: &ProjectName) -> Arc<Line> {
+    pub(crate) fn line(&self, project: &OwnedProject) -> Arc<Line> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(lines.entry(project.clone()).or_default())
     }
 }
 
-fn commit_key(project: &ProjectName, commit: &Commit) -> Result<ArtifactKey, ArtifactError> {
-    format!("projects/{project}/commits/{commit}.bundle").try_into()
+fn commit_key(project: &OwnedProject, commit: &Commit) -> Result<ArtifactKey, ArtifactError> {
+    format!("{}/commits/{commit}.bundle", project_key(project)).try_into()
+}
+
+/// What the keys of a project begin with. No project's name begins with `_`.
+pub(crate) fn project_key(OwnedProject { tenant, name }: &OwnedProject) -> String {
+    if *tenant == TenantName::default() {
+        format!("projects/{name}")
+    } else {
+        format!("projects/_of/{tenant}/{name}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn projects_of_the_same_name_have_keys_of_their_own() {
+        let shop: OwnedProject = "shop".parse::<names::ProjectName>().unwrap().into();
+        let theirs = OwnedProject { tenant: "acme".parse().unwrap(), ..shop.clone() };
+        assert_eq!(project_key(&shop), "projects/shop");
+        assert_eq!(project_key(&theirs), "projects/_of/acme/shop");
+    }
 }

@@ -3,13 +3,13 @@
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use names::{Commit, ProjectName, Segment};
+use names::{Commit, OwnedProject, Segment};
 use ports::{ArtifactError, ArtifactKey};
 use serde::{Deserialize, Serialize};
 use workspace::{Advance, Project};
 
 use crate::error::ExchangeError;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, project_key};
 
 /// What a build brings onto its project's branch.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +110,7 @@ impl Exchange {
 
     async fn append(
         &self,
-        project: &ProjectName,
+        project: &OwnedProject,
         line: &Line,
         placed: Placed,
     ) -> Result<bool, ExchangeError> {
@@ -150,7 +150,7 @@ impl Exchange {
         Ok(newest)
     }
 
-    async fn read_head(&self, project: &ProjectName, number: u64) -> Result<Option<Head>, ExchangeError> {
+    async fn read_head(&self, project: &OwnedProject, number: u64) -> Result<Option<Head>, ExchangeError> {
         let key = head_key(project, number)?;
         let scratch = self.scratch()?;
         let file = scratch.path().join("head");
@@ -164,6 +164,6 @@ impl Exchange {
     }
 }
 
-fn head_key(project: &ProjectName, number: u64) -> Result<ArtifactKey, ArtifactError> {
-    format!("projects/{project}/heads/{number}").try_into()
+fn head_key(project: &OwnedProject, number: u64) -> Result<ArtifactKey, ArtifactError> {
+    format!("{}/heads/{number}", project_key(project)).try_into()
 }

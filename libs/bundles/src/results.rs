@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
-use names::{Commit, ProjectName, Segment};
+use names::{Commit, OwnedProject, Segment};
 use ports::{DiffText, FileEntry, ResultError, Results};
 use tokio_util::io::ReaderStream;
 use workspace::{Project, Repositories};
@@ -26,7 +26,7 @@ impl GitResults {
     }
 
     /// The project, with the commits in it.
-    async fn project(&self, name: &ProjectName, commits: &[&Commit]) -> Result<Arc<Project>, ResultError> {
+    async fn project(&self, name: &OwnedProject, commits: &[&Commit]) -> Result<Arc<Project>, ResultError> {
         let project = self.repositories.project(name).await.map_err(failed)?;
         for commit in commits {
             self.sharing.fetch(&project, commit).await.map_err(|error| match error {
@@ -44,7 +44,7 @@ fn failed(error: impl std::error::Error + Send + Sync + 'static) -> ResultError 
 
 #[async_trait]
 impl Results for GitResults {
-    async fn files(&self, project: &ProjectName, commit: &Commit) -> Result<Vec<FileEntry>, ResultError> {
+    async fn files(&self, project: &OwnedProject, commit: &Commit) -> Result<Vec<FileEntry>, ResultError> {
         let files = self.project(project, &[commit]).await?.files(commit).await.map_err(failed)?;
         let entry = |file: workspace::FileEntry| FileEntry {
             path: file.path.to_string(),
@@ -56,7 +56,7 @@ impl Results for GitResults {
 
     async fn diff(
         &self,
-        project: &ProjectName,
+        project: &OwnedProject,
         base: &Commit,
         commit: &Commit,
         max_bytes: usize,
@@ -68,10 +68,10 @@ impl Results for GitResults {
 
     async fn archive(
         &self,
-        project: &ProjectName,
+        project: &OwnedProject,
         commit: &Commit,
     ) -> Result<BoxStream<'static, std::io::Result<Bytes>>, ResultError> {
-        let prefix = Segment::try_from(project.to_string()).map_err(failed)?;
+        let prefix = Segment::try_from(project.name.to_string()).map_err(failed)?;
         let archive = self.project(project, &[commit]).await?.archive(commit, &prefix).map_err(failed)?;
         Ok(ReaderStream::new(archive).boxed())
     }

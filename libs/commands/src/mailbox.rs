@@ -6,6 +6,7 @@ use domain::{
     build::{BuildEvent, Command},
 };
 use futures::FutureExt as _;
+use names::TenantName;
 use ports::{
     Append, AppendError, Appended, Metadata, NewEvent, RecordedEvent, StoreError, StreamId, Version,
 };
@@ -154,6 +155,8 @@ impl Mailbox {
     ) -> Result<(Loaded, Vec<Answer>), ExecuteError> {
         let (mut loaded, mut known) = self.recall(inner, held, letters).await?;
         loop {
+            // Deciding can take the state away.
+            let owner = loaded.build.spec.as_ref().map(|spec| spec.tenant.clone());
             let commands = letters.iter().map(|letter| &letter.command);
             let decided = Decided::of(&mut loaded, commands, inner.writers);
             if decided.events.is_empty() {
@@ -163,7 +166,8 @@ impl Mailbox {
                 (loaded, known) = (inner.refresh(self.id, loaded).await?, Known::Now);
                 continue;
             }
-            match self.append(inner, loaded.version, &decided.events, letters).await {
+            let tenant = owner.or_else(|| tenant_of(&decided.events)).unwrap_or_default();
+            match self.append(inner, loaded.version, &decided.events, letters, tenant).await {
                 Ok(appended) => return Ok(answered(decided, loaded, Some(appended))),
                 Err(AppendError::Store(error)) => return Err(error.into()),
                 Err(AppendError::Conflict { expected, actual }) => {
@@ -203,14 +207,23 @@ impl Mailbox {
         expected: Version,
         events: &[BuildEvent],
         letters: &[Letter],
+        tenant: TenantName,
     ) -> Result<Appended, AppendError> {
         let encode = |event| NewEvent::build(event).map_err(|error| StoreError::Corrupt(Box::new(error)));
         let events = events.iter().map(encode).collect::<Result<_, _>>()?;
         let actor = letters.first().map(|letter| Arc::clone(&letter.actor));
         let (stream, recorded_at) = (StreamId::Build(self.id), inner.clock.now());
-        let append = Append { stream, expected, events, metadata: Metadata { actor }, recorded_at };
+        let append = Append { stream, expected, events, metadata: Metadata { actor, tenant }, recorded_at };
         inner.store.append(append).await
     }
+}
+
+/// Whose build begins with these events.
+fn tenant_of(events: &[BuildEvent]) -> Option<TenantName> {
+    events.iter().find_map(|event| match event {
+        BuildEvent::BuildSubmitted(submitted) => Some(submitted.spec.tenant.clone()),
+        _ => None,
+    })
 }
 
 /// The build after all commands, and the answer to each.

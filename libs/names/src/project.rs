@@ -1,5 +1,7 @@
+use crate::fleet::TenantName;
 use crate::segment::{self, SegmentError};
 use crate::text::text;
+use std::fmt;
 
 /// Why a text cannot be a [`ProjectName`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +39,32 @@ fn check(text: String) -> Result<String, ProjectNameError> {
     Ok(segment::check(text)?)
 }
 
+/// A project of a tenant: two tenants can have projects of the same name, and share nothing of them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OwnedProject {
+    /// Whose.
+    pub tenant: TenantName,
+    /// Its name.
+    pub name: ProjectName,
+}
+
+impl From<ProjectName> for OwnedProject {
+    /// The default tenant's.
+    fn from(name: ProjectName) -> Self {
+        Self { tenant: TenantName::default(), name }
+    }
+}
+
+/// `shop` for the default tenant, `acme~shop` for another: no project's name holds a `~`.
+impl fmt::Display for OwnedProject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.tenant != TenantName::default() {
+            write!(f, "{}~", self.tenant)?;
+        }
+        self.name.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +87,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<ProjectName>(), Err(why), "{text:?}");
         }
+    }
+
+    #[test]
+    fn projects_of_two_tenants_never_have_one_name() {
+        let shop: ProjectName = "shop".parse().unwrap();
+        let acme = OwnedProject { tenant: "acme".parse().unwrap(), name: shop.clone() };
+        assert_eq!(OwnedProject::from(shop).to_string(), "shop");
+        assert_eq!(acme.to_string(), "acme~shop");
+        assert!("acme~shop".parse::<ProjectName>().is_err());
     }
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{BuildId, build::BuildEvent};
+use names::TenantName;
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 use tokio::sync::watch;
@@ -51,13 +52,20 @@ impl fmt::Display for StreamId {
     }
 }
 
-/// Who caused an event.
+/// Who caused an event, and whose it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
-    /// The principal of the command: `local` embedded, `driver`, an executor's name.
+    /// The principal of the command: the id of an API key, `local`, `driver`, an executor's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Arc<str>>,
+    /// Whose build it is of.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tenant: TenantName,
+}
+
+fn is_default(tenant: &TenantName) -> bool {
+    *tenant == TenantName::default()
 }
 
 /// An event about to be stored.
@@ -136,6 +144,15 @@ impl RecordedEvent {
     }
 }
 
+/// Some events of a tenant.
+#[derive(Debug, Clone, Default)]
+pub struct TenantPage {
+    /// The events, in order.
+    pub events: Vec<RecordedEvent>,
+    /// No further event of the tenant is at or before this position: where to read on.
+    pub upto: Position,
+}
+
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -193,6 +210,18 @@ pub trait EventStore: Send + Sync {
     /// # Errors
     /// The store's failure.
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError>;
+
+    /// Events of one tenant after a position, in order, at most `limit`. What other tenants have stored in between
+    /// costs nothing.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn read_tenant(
+        &self,
+        tenant: &TenantName,
+        after: Position,
+        limit: usize,
+    ) -> Result<TenantPage, StoreError>;
 
     /// The position of the last event, kept up to date. A change is a wake-up for readers.
     fn head(&self) -> watch::Receiver<Position>;

@@ -5,6 +5,7 @@ mod artifacts;
 mod bus;
 mod clock;
 mod events;
+mod keys;
 mod leadership;
 mod output;
 mod read_models;
@@ -21,7 +22,11 @@ pub use bus::{
 pub use clock::{Clock, Ids};
 pub use events::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
-    StreamId, Version,
+    StreamId, TenantPage, Version,
+};
+pub use keys::{
+    ApiKey, ApiKeys, Created, KeyChange, KeyDigest, KeyFilter, KeyLimits, KeyPage, KeyState, KeyText,
+    KeyTextError, Principal,
 };
 pub use leadership::{Leadership, Term};
 pub use output::{OutputChunk, OutputLine, OutputLog, OutputStream};

@@ -4,8 +4,8 @@ use crate::{Position, StoreError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{BuildId, build::BuildStatus};
-use names::ProjectName;
-use std::collections::BTreeMap;
+use names::{ProjectName, TenantName};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::watch;
 
 /// How many tasks a build has and how many are done.
@@ -22,6 +22,10 @@ pub struct TaskCounts {
 pub struct BuildSummary {
     /// Which build.
     pub id: BuildId,
+    /// Whose build it is.
+    pub tenant: TenantName,
+    /// Who submitted it, as its first event says.
+    pub submitted_by: Option<Arc<str>>,
     /// Where it stands.
     pub status: BuildStatus,
     /// The beginning of its prompt, at most 200 characters.
@@ -41,8 +45,10 @@ pub struct BuildSummary {
 }
 
 /// Which builds to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct BuildFilter {
+    /// Only this tenant's.
+    pub tenant: TenantName,
     /// Only these states; all if empty.
     pub status: Vec<BuildStatus>,
     /// Only this project.
@@ -53,6 +59,14 @@ pub struct BuildFilter {
     pub before: Option<BuildId>,
     /// Most builds.
     pub limit: usize,
+}
+
+impl BuildFilter {
+    /// All builds of a tenant, at most so many.
+    #[must_use]
+    pub fn of(tenant: TenantName, limit: usize) -> Self {
+        Self { tenant, status: Vec::new(), project: None, labels: BTreeMap::new(), before: None, limit }
+    }
 }
 
 /// A page of a list, newest build first.
@@ -88,7 +102,13 @@ pub trait ReadModels: Send + Sync {
     /// The store's failure.
     async fn builds(&self, filter: &BuildFilter) -> Result<BuildPage, StoreError>;
 
-    /// Builds that have not ended, oldest first, after the given one, at most `limit`.
+    /// How many builds that somebody submitted have not ended. Counting stops at `most`.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn count_open(&self, submitted_by: &str, most: usize) -> Result<usize, StoreError>;
+
+    /// Builds of all tenants that have not ended, oldest first, after the given one, at most `limit`.
     ///
     /// # Errors
     /// The store's failure.

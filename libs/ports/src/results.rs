@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use names::{Commit, ProjectName};
+use names::{Commit, OwnedProject};
 
 /// A file of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub trait Results: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be read.
-    async fn files(&self, project: &ProjectName, commit: &Commit) -> Result<Vec<FileEntry>, ResultError>;
+    async fn files(&self, project: &OwnedProject, commit: &Commit) -> Result<Vec<FileEntry>, ResultError>;
 
     /// What changed between two commits, cut at `max_bytes`.
     ///
@@ -54,7 +54,7 @@ pub trait Results: Send + Sync {
     /// If one cannot be read.
     async fn diff(
         &self,
-        project: &ProjectName,
+        project: &OwnedProject,
         base: &Commit,
         commit: &Commit,
         max_bytes: usize,
@@ -66,7 +66,7 @@ pub trait Results: Send + Sync {
     /// If it cannot be read.
     async fn archive(
         &self,
-        project: &ProjectName,
+        project: &OwnedProject,
         commit: &Commit,
     ) -> Result<BoxStream<'static, std::io::Result<Bytes>>, ResultError>;
 }

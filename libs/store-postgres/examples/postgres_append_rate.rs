@@ -107,7 +107,7 @@ fn append_to(stream: StreamId) -> Append {
         stream,
         expected: Version(0),
         events: vec![NewEvent { kind: "task_completed", schema_version: 1, payload }],
-        metadata: Metadata { actor: Some("driver".into()) },
+        metadata: Metadata { actor: Some("driver".into()), ..Metadata::default() },
         recorded_at: DateTime::<Utc>::UNIX_EPOCH,
     }
 }

@@ -13,7 +13,7 @@ const MOST: usize = 256;
 const MOST_BYTES: usize = 8 << 20;
 
 const APPEND: &str = "SELECT append, stored_at, stream_version \
-     FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ORDER BY append";
+     FROM append_events_of_tenants($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ORDER BY append";
 
 /// An append and who waits for it.
 #[derive(Debug)]
@@ -52,6 +52,7 @@ pub(crate) struct Columns<'a> {
     sizes: Vec<i64>,
     metadata: Vec<String>,
     times: Vec<i64>,
+    tenants: Vec<&'a str>,
     owners: Vec<i64>,
     steps: Vec<i64>,
     kinds: Vec<&'a str>,
@@ -69,6 +70,7 @@ impl<'a> Columns<'a> {
             columns.sizes.push(i64::try_from(append.events.len()).unwrap_or(i64::MAX));
             columns.metadata.push(metadata.map_err(|error| sqlx::Error::Encode(error.into()))?);
             columns.times.push(append.recorded_at.timestamp_micros());
+            columns.tenants.push(append.metadata.tenant.as_str());
             for (event, step) in append.events.iter().zip(1..) {
                 columns.owners.push(owner);
                 columns.steps.push(step);
@@ -88,6 +90,7 @@ impl<'a> Columns<'a> {
             .bind(&self.sizes)
             .bind(&self.metadata)
             .bind(&self.times)
+            .bind(&self.tenants)
             .bind(&self.owners)
             .bind(&self.steps)
             .bind(&self.kinds)

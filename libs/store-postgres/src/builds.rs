@@ -15,12 +15,12 @@ use std::collections::BTreeMap;
 const RELABELLED: &str = "SELECT n.at FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS n (id, labels, at) \
      LEFT JOIN builds b ON b.id = n.id WHERE n.labels <> coalesce(b.labels, '{}')";
 const UNLABEL: &str = "DELETE FROM build_labels WHERE id = ANY($1)";
-const LABEL: &str =
-    "INSERT INTO build_labels (id, name, value) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])";
+const LABEL: &str = "INSERT INTO build_labels (id, tenant, name, value) \
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])";
 const UPSERT: &str = "INSERT INTO builds (id, status, title, project, labels, tasks_total, tasks_completed, \
-     cost_nano_usd, submitted_at, ended_at) \
+     cost_nano_usd, submitted_at, ended_at, tenant, submitted_by) \
      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
-     $8::bigint[], $9::bigint[], $10::bigint[]) \
+     $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::text[]) \
      ON CONFLICT (id) DO UPDATE SET status = excluded.status, title = excluded.title, \
      project = excluded.project, labels = excluded.labels, tasks_total = excluded.tasks_total, \
      tasks_completed = excluded.tasks_completed, cost_nano_usd = excluded.cost_nano_usd, \
@@ -53,6 +53,8 @@ pub(crate) async fn upsert(
         .bind(numbers(|build| build.cost_nano_usd.cast_signed()))
         .bind(numbers(|build| build.submitted_at.timestamp_micros()))
         .bind(builds.iter().map(|build| build.ended_at.map(|at| at.timestamp_micros())).collect::<Vec<_>>())
+        .bind(builds.iter().map(|build| build.tenant.as_str()).collect::<Vec<_>>())
+        .bind(builds.iter().map(|build| build.submitted_by.as_deref()).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())
@@ -70,19 +72,21 @@ async fn index_labels(
     if places.is_empty() {
         return Ok(());
     }
-    let (mut changed, mut owners, mut names, mut values) = (vec![], vec![], vec![], vec![]);
+    let (mut changed, mut owners, mut tenants) = (vec![], vec![], vec![]);
+    let (mut names, mut values) = (vec![], vec![]);
     for place in places {
         let at = usize::try_from(place - 1).unwrap_or(usize::MAX);
         let (Some(build), Some(id)) = (builds.get(at), ids.get(at)) else { continue };
         changed.push(id);
         for (name, value) in &build.labels {
             owners.push(id);
+            tenants.push(build.tenant.as_str());
             names.push(json(name)?);
             values.push(json(value)?);
         }
     }
     sqlx::query(UNLABEL).bind(&changed).execute(&mut *connection).await?;
-    sqlx::query(LABEL).bind(&owners).bind(&names).bind(&values).execute(connection).await?;
+    sqlx::query(LABEL).bind(&owners).bind(&tenants).bind(&names).bind(&values).execute(connection).await?;
     Ok(())
 }
 
@@ -129,5 +133,7 @@ fn read(row: &PgRow) -> Result<BuildSummary, Damage> {
         cost_nano_usd: row.try_get::<i64, _>(7)?.cast_unsigned(),
         submitted_at: time(row.try_get(8)?)?,
         ended_at: row.try_get::<Option<i64>, _>(9)?.map(time).transpose()?,
+        tenant: row.try_get::<&str, _>(10)?.parse()?,
+        submitted_by: row.try_get::<Option<&str>, _>(11)?.map(Into::into),
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::{failure::Damage, sessions::Query};
 use chrono::{DateTime, Utc};
+use names::TenantName;
 use ports::{Position, RecordedEvent, StoreError, StreamId, Version};
 use sqlx::{Row, postgres::PgRow};
 
@@ -10,12 +11,19 @@ pub(crate) const OF_STREAM: &str = "SELECT position, stream, version, kind, sche
 pub(crate) const OF_ALL: &str = "SELECT position, stream, version, kind, schema_version, payload, metadata, recorded_at \
      FROM events WHERE position > $1 ORDER BY position LIMIT $2";
 
+pub(crate) const OF_TENANT: &str = "SELECT position, stream, version, kind, schema_version, payload, metadata, recorded_at \
+     FROM events WHERE tenant = $1 AND position > $2 ORDER BY position LIMIT $3";
+
 pub(crate) fn of_stream(stream: &str, after: Version, limit: i64) -> Query<'_> {
     sqlx::query(OF_STREAM).bind(stream).bind(after.0.cast_signed()).bind(limit)
 }
 
 pub(crate) fn of_all<'q>(after: Position, limit: i64) -> Query<'q> {
     sqlx::query(OF_ALL).bind(after.0.cast_signed()).bind(limit)
+}
+
+pub(crate) fn of_tenant(tenant: &TenantName, after: Position, limit: i64) -> Query<'_> {
+    sqlx::query(OF_TENANT).bind(tenant.as_str()).bind(after.0.cast_signed()).bind(limit)
 }
 
 pub(crate) fn read_all(rows: &[PgRow]) -> Result<Vec<RecordedEvent>, StoreError> {

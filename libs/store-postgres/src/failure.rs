@@ -78,6 +78,10 @@ pub(crate) enum Damage {
     #[error(transparent)]
     Project(#[from] names::ProjectNameError),
     #[error(transparent)]
+    Tenant(#[from] names::FleetNameError),
+    #[error("an API key: {0}")]
+    Key(&'static str),
+    #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error(transparent)]
     Number(#[from] TryFromIntError),

@@ -32,6 +32,7 @@ mod builds;
 mod dice;
 mod events;
 mod failure;
+mod keys;
 mod leadership;
 mod link;
 mod listing;

@@ -4,6 +4,7 @@ use crate::{
     batch::Waiting,
     builds, events,
     failure::store_error,
+    keys,
     link::Link,
     listing,
     migrations::{self, Unsuitable},
@@ -15,10 +16,13 @@ use crate::{
     wakeups::Wakeups,
 };
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::BuildId;
+use names::{KeyId, KeyPrefix, TenantName};
 use ports::{
-    Append, AppendError, Appended, BuildFilter, BuildPage, BuildSummary, EventStore, Position, ReadModels,
-    RecordedEvent, Snapshot, Snapshots, StoreError, StreamId, Version,
+    ApiKey, ApiKeys, Append, AppendError, Appended, BuildFilter, BuildPage, BuildSummary, Created,
+    EventStore, KeyChange, KeyFilter, KeyPage, Position, ReadModels, RecordedEvent, Snapshot, Snapshots,
+    StoreError, StreamId, TenantPage, Version,
 };
 use sqlx::{Connection, Row};
 use std::sync::Arc;
@@ -131,6 +135,23 @@ impl EventStore for PostgresStore {
         Ok(events)
     }
 
+    async fn read_tenant(
+        &self,
+        tenant: &TenantName,
+        after: Position,
+        limit: usize,
+    ) -> Result<TenantPage, StoreError> {
+        let head = *self.inner.shared.head.borrow();
+        if let Some(page) = self.inner.shared.tail().of_tenant(tenant, after, limit, head) {
+            return Ok(page);
+        }
+        let rows = self.inner.readers.rows(|| events::of_tenant(tenant, after, sql_limit(limit))).await?;
+        let events = events::read_all(&rows)?;
+        let last = events.last().map_or(after, |event| event.position);
+        let upto = if events.len() == limit { last } else { last.max(head) };
+        Ok(TenantPage { events, upto })
+    }
+
     fn head(&self) -> watch::Receiver<Position> {
         self.inner.shared.head.subscribe()
     }
@@ -187,8 +208,52 @@ impl ReadModels for PostgresStore {
         rows.iter().map(id).collect()
     }
 
+    async fn count_open(&self, submitted_by: &str, most: usize) -> Result<usize, StoreError> {
+        let rows = self.inner.readers.rows(|| listing::count_open(submitted_by, sql_limit(most))).await?;
+        let count = rows.first().map_or(Ok(0), |row| row.try_get::<i64, _>(0)).map_err(store_error)?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
     async fn reset(&self) -> Result<(), StoreError> {
         self.inner.projecting.reset().await
+    }
+}
+
+#[async_trait]
+impl ApiKeys for PostgresStore {
+    async fn create_key(&self, key: &ApiKey) -> Result<Created, StoreError> {
+        let rows = self.inner.readers.rows(|| keys::create(key)).await?;
+        let stored = rows.first().map_or(Ok(false), |row| row.try_get(0)).map_err(store_error)?;
+        Ok(if stored { Created::Stored } else { Created::PrefixTaken })
+    }
+
+    async fn find_key(&self, prefix: &KeyPrefix) -> Result<Option<ApiKey>, StoreError> {
+        let rows = self.inner.readers.rows(|| keys::by_prefix(prefix)).await?;
+        rows.first().map(|row| keys::read(row).map_err(StoreError::from)).transpose()
+    }
+
+    async fn keys(&self, filter: &KeyFilter) -> Result<KeyPage, StoreError> {
+        let limit = sql_limit(filter.limit).saturating_add(1);
+        let rows = self.inner.readers.rows(|| keys::newest(filter, limit)).await?;
+        let mut keys = rows.iter().map(keys::read).collect::<Result<Vec<_>, _>>()?;
+        let more = keys.len() > filter.limit;
+        keys.truncate(filter.limit);
+        Ok(KeyPage { keys, more })
+    }
+
+    async fn revoke_key(&self, id: KeyId, change: &KeyChange) -> Result<Option<ApiKey>, StoreError> {
+        let rows = self.inner.readers.rows(|| keys::revoke(id, change)).await?;
+        rows.first().map(|row| keys::read(row).map_err(StoreError::from)).transpose()
+    }
+
+    async fn note_used(&self, uses: &[(KeyId, DateTime<Utc>)]) -> Result<(), StoreError> {
+        let (ids, times) = keys::columns(uses);
+        self.inner.readers.rows(|| keys::used(&ids, &times)).await.map(drop)
+    }
+
+    async fn any_usable_key(&self, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let rows = self.inner.readers.rows(|| keys::any_usable(now)).await?;
+        rows.first().map_or(Ok(false), |row| row.try_get(0)).map_err(store_error)
     }
 }
 

@@ -1,4 +1,5 @@
-use ports::{Position, RecordedEvent};
+use names::TenantName;
+use ports::{Position, RecordedEvent, TenantPage};
 use std::collections::VecDeque;
 
 /// A piece of the log near its end, without gaps, for readers that follow it.
@@ -44,6 +45,26 @@ impl Tail {
         let here = self.events.len().saturating_sub(skip);
         let enough = here >= limit || self.last()? >= head.0;
         (here > 0 && enough).then(|| self.events.range(skip..).take(limit).cloned().collect())
+    }
+
+    /// Like [`Tail::after`], of one tenant.
+    pub(crate) fn of_tenant(
+        &self,
+        tenant: &TenantName,
+        after: Position,
+        limit: usize,
+        head: Position,
+    ) -> Option<TenantPage> {
+        let before_first = self.events.front()?.position.0.saturating_sub(1);
+        let skip = usize::try_from(after.0.checked_sub(before_first)?).ok()?;
+        let last = self.events.back()?.position;
+        if skip >= self.events.len() || last < head {
+            return None;
+        }
+        let its_own = self.events.range(skip..).filter(|event| event.metadata.tenant == *tenant);
+        let events: Vec<_> = its_own.take(limit).cloned().collect();
+        let upto = events.last().filter(|_| events.len() == limit).map_or(last, |event| event.position);
+        Some(TenantPage { events, upto })
     }
 
     pub(crate) fn clear(&mut self) {

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 /// The columns that [`read`] reads, of the table named `b`.
 pub(crate) const COLUMNS: &str = "b.id, b.status, b.title, b.project, b.labels, b.tasks_total, b.tasks_completed, \
-     b.cost_nano_usd, b.submitted_at, b.ended_at";
+     b.cost_nano_usd, b.submitted_at, b.ended_at, b.tenant, b.submitted_by";
 
 /// The name of the checkpoint of `builds`.
 const CHECKPOINT: &str = "builds";
@@ -16,8 +16,8 @@ const CHECKPOINT: &str = "builds";
 static UPSERT: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new(
         "INSERT INTO builds (id, status, title, project, labels, tasks_total, tasks_completed, cost_nano_usd, \
-         submitted_at, ended_at)",
-        10,
+         submitted_at, ended_at, tenant, submitted_by)",
+        12,
         "ON CONFLICT (id) DO UPDATE SET status = excluded.status, title = excluded.title, \
          project = excluded.project, labels = excluded.labels, tasks_total = excluded.tasks_total, \
          tasks_completed = excluded.tasks_completed, cost_nano_usd = excluded.cost_nano_usd, \
@@ -47,6 +47,8 @@ pub(crate) async fn upsert(
                 .bind(build.cost_nano_usd.cast_signed())
                 .bind(build.submitted_at.timestamp_micros())
                 .bind(build.ended_at.map(|at| at.timestamp_micros()))
+                .bind(build.tenant.as_str().to_owned())
+                .bind(build.submitted_by.as_deref().map(ToOwned::to_owned))
         })
         .await
 }
@@ -95,5 +97,7 @@ pub(crate) fn read(row: &SqliteRow) -> Result<BuildSummary, Damage> {
         cost_nano_usd: row.try_get::<i64, _>(7)?.cast_unsigned(),
         submitted_at: time(row.try_get(8)?)?,
         ended_at: row.try_get::<Option<i64>, _>(9)?.map(time).transpose()?,
+        tenant: row.try_get::<&str, _>(10)?.parse()?,
+        submitted_by: row.try_get::<Option<&str>, _>(11)?.map(Into::into),
     })
 }

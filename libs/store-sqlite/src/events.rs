@@ -2,6 +2,7 @@
 
 use crate::{failure::Damage, insert::Insert};
 use chrono::{DateTime, Utc};
+use names::TenantName;
 use ports::{Metadata, Position, RecordedEvent, StreamId, Version};
 use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use std::sync::LazyLock;
@@ -14,9 +15,13 @@ pub(crate) const OF_STREAM: &str = "SELECT position, stream, version, kind, sche
 pub(crate) const OF_ALL: &str = "SELECT position, stream, version, kind, schema_version, payload, metadata, recorded_at \
      FROM events WHERE position > ? ORDER BY position LIMIT ?";
 
+/// The index is named because the planner does not know how few events of a long log a tenant may have.
+pub(crate) const OF_TENANT: &str = "SELECT position, stream, version, kind, schema_version, payload, metadata, recorded_at \
+     FROM events INDEXED BY events_by_tenant WHERE tenant = ? AND position > ? ORDER BY position LIMIT ?";
+
 static INSERT: LazyLock<Insert> = LazyLock::new(|| {
-    let columns = "position, stream, version, kind, schema_version, payload, metadata, recorded_at";
-    Insert::new(&format!("INSERT INTO events ({columns})"), 8, "")
+    let columns = "position, stream, version, kind, schema_version, payload, metadata, recorded_at, tenant";
+    Insert::new(&format!("INSERT INTO events ({columns})"), 9, "")
 });
 
 pub(crate) async fn head(connection: &mut SqliteConnection) -> Result<Position, sqlx::Error> {
@@ -61,6 +66,7 @@ pub(crate) async fn insert(
                 .bind(event.payload.clone())
                 .bind(metadata.clone())
                 .bind(event.recorded_at.timestamp_micros())
+                .bind(event.metadata.tenant.as_str().to_owned())
         })
         .await
 }
@@ -81,6 +87,16 @@ pub(crate) async fn of_all(
     limit: i64,
 ) -> Result<Vec<SqliteRow>, sqlx::Error> {
     sqlx::query(OF_ALL).bind(after.0.cast_signed()).bind(limit).fetch_all(pool).await
+}
+
+pub(crate) async fn of_tenant(
+    pool: &SqlitePool,
+    tenant: &TenantName,
+    after: Position,
+    limit: i64,
+) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    let query = sqlx::query(OF_TENANT).bind(tenant.as_str()).bind(after.0.cast_signed());
+    query.bind(limit).fetch_all(pool).await
 }
 
 pub(crate) fn read(row: &SqliteRow) -> Result<RecordedEvent, Damage> {

@@ -20,6 +20,7 @@ mod builds;
 mod events;
 mod failure;
 mod insert;
+mod keys;
 mod listing;
 mod options;
 mod placement;

@@ -3,7 +3,7 @@
 
 use crate::builds::COLUMNS;
 use domain::{BuildId, build::BuildStatus};
-use names::ProjectName;
+use names::{ProjectName, TenantName};
 use ports::BuildFilter;
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -28,13 +28,14 @@ pub(crate) fn newest(filter: &BuildFilter, limit: i64) -> Sql {
     if !filter.labels.is_empty() {
         with_labels(&mut sql, filter, &before, limit);
     } else if filter.status.is_empty() && filter.project.is_none() {
-        sql.push("SELECT id FROM builds WHERE id < ").push_bind(before);
+        sql.push("SELECT id FROM builds WHERE tenant = ").push_bind(filter.tenant.as_str().to_owned());
+        sql.push(" AND id < ").push_bind(before);
         sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
     } else {
         let all = BuildStatus::ALL;
         let statuses: &[BuildStatus] = if filter.status.is_empty() { &all } else { &filter.status };
-        let project = filter.project.as_ref().map(ProjectName::as_str);
-        of_statuses(&mut sql, statuses, project, ("<", &before, "DESC"), limit);
+        let within = Within { tenant: Some(&filter.tenant), project: filter.project.as_ref() };
+        of_statuses(&mut sql, statuses, &within, ("<", &before, "DESC"), limit);
     }
     // CROSS keeps the page outside: the planner must not walk all builds and look each up in the page.
     sql.push(") AS page CROSS JOIN builds b ON b.id = page.id ORDER BY page.id DESC");
@@ -43,12 +44,34 @@ pub(crate) fn newest(filter: &BuildFilter, limit: i64) -> Sql {
 
 /// The ids of the oldest builds that have not ended.
 pub(crate) fn open(after: Option<BuildId>, limit: i64) -> Sql {
-    let open: Vec<BuildStatus> =
-        BuildStatus::ALL.into_iter().filter(|status| !status.is_terminal()).collect();
+    let open: Vec<BuildStatus> = open_statuses().collect();
     let after = after.map(|id| id.to_string()).unwrap_or_default();
     let mut sql = Sql::new("");
-    of_statuses(&mut sql, &open, None, (">", &after, "ASC"), limit);
+    let within = Within { tenant: None, project: None };
+    of_statuses(&mut sql, &open, &within, (">", &after, "ASC"), limit);
     sql
+}
+
+/// How many builds of a submitter have not ended, counted up to `most`.
+pub(crate) fn count_open(submitted_by: &str, most: i64) -> Sql {
+    let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1 FROM builds WHERE submitted_by = ");
+    sql.push_bind(submitted_by.to_owned()).push(" AND status IN (");
+    let mut statuses = sql.separated(", ");
+    for status in open_statuses() {
+        statuses.push_bind(status.as_str());
+    }
+    sql.push(") LIMIT ").push_bind(most).push(")");
+    sql
+}
+
+fn open_statuses() -> impl Iterator<Item = BuildStatus> {
+    BuildStatus::ALL.into_iter().filter(|status| !status.is_terminal())
+}
+
+/// Whose builds are walked along.
+struct Within<'a> {
+    tenant: Option<&'a TenantName>,
+    project: Option<&'a ProjectName>,
 }
 
 /// One walk along the index for each status, merged: an index by status is in the list's order only within
@@ -56,15 +79,18 @@ pub(crate) fn open(after: Option<BuildId>, limit: i64) -> Sql {
 fn of_statuses(
     sql: &mut Sql,
     statuses: &[BuildStatus],
-    project: Option<&str>,
+    within: &Within<'_>,
     (beyond, id, order): (&str, &str, &str),
     limit: i64,
 ) {
     for (n, status) in BuildStatus::ALL.iter().filter(|status| statuses.contains(status)).enumerate() {
         sql.push(if n == 0 { "" } else { " UNION ALL " });
         sql.push("SELECT id FROM (SELECT id FROM builds WHERE status = ").push_bind(status.as_str());
-        if let Some(project) = project {
-            sql.push(" AND project = ").push_bind(project.to_owned());
+        if let Some(tenant) = within.tenant {
+            sql.push(" AND tenant = ").push_bind(tenant.as_str().to_owned());
+        }
+        if let Some(project) = within.project {
+            sql.push(" AND project = ").push_bind(project.as_str().to_owned());
         }
         sql.push(" AND id ").push(beyond).push(" ").push_bind(id.to_owned());
         sql.push(" ORDER BY id ").push(order).push(" LIMIT ").push_bind(limit).push(")");
@@ -79,12 +105,13 @@ fn with_labels(sql: &mut Sql, filter: &BuildFilter, before: &str, limit: i64) {
     if !filter.status.is_empty() || filter.project.is_some() {
         sql.push(" CROSS JOIN builds f ON f.id = l.id");
     }
-    sql.push(" WHERE l.id < ").push_bind(before.to_owned());
+    sql.push(" WHERE l.tenant = ").push_bind(filter.tenant.as_str().to_owned());
+    sql.push(" AND l.id < ").push_bind(before.to_owned());
     if let Some((name, value)) = labels.next() {
         sql.push(" AND l.name = ").push_bind(name.clone()).push(" AND l.value = ").push_bind(value.clone());
     }
     for (name, value) in labels {
-        sql.push(" AND EXISTS (SELECT 1 FROM build_labels o WHERE o.id = l.id AND o.name = ");
+        sql.push(" AND EXISTS (SELECT 1 FROM build_labels o WHERE o.tenant = l.tenant AND o.id = l.id AND o.name = ");
         sql.push_bind(name.clone()).push(" AND o.value = ").push_bind(value.clone()).push(")");
     }
     if let Some(project) = &filter.project {
@@ -104,21 +131,25 @@ fn with_labels(sql: &mut Sql, filter: &BuildFilter, before: &str, limit: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SqliteOptions, SqliteStore, events};
+    use crate::{SqliteOptions, SqliteStore, events, keys};
     use sqlx::{Row, SqlSafeStr, SqlStr};
     use std::collections::BTreeMap;
 
     fn queries() -> Vec<SqlStr> {
         let id = BuildId::new(ulid::Ulid(1));
-        let mut queries = vec![by_ids("[]".to_owned()).into_sql(), open(None, 5).into_sql()];
+        let lists = [by_ids("[]".to_owned()), open(None, 5), count_open("local", 5)];
+        let mut queries: Vec<SqlStr> = lists.map(Sql::into_sql).into();
+        queries.extend(keys::QUERIES.map(SqlSafeStr::into_sql_str));
         queries.extend(
-            [events::HEAD, events::VERSIONS, events::OF_STREAM, events::OF_ALL].map(SqlSafeStr::into_sql_str),
+            [events::HEAD, events::VERSIONS, events::OF_STREAM, events::OF_ALL, events::OF_TENANT]
+                .map(SqlSafeStr::into_sql_str),
         );
         for status in [vec![], vec![BuildStatus::Failed], BuildStatus::ALL.to_vec()] {
             for project in [None, Some("shop".parse().expect("a name"))] {
                 for labels in [vec![], vec![("a", "1")], vec![("a", "1"), ("b", "2")]] {
                     let labels = labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
                     let filter = BuildFilter {
+                        tenant: TenantName::default(),
                         status: status.clone(),
                         project: project.clone(),
                         labels: labels.collect::<BTreeMap<_, _>>(),

@@ -1,15 +1,18 @@
 use crate::{
     SqliteOptions, builds, events,
     failure::store_error,
-    listing, snapshots,
+    keys, listing, snapshots,
     tail::Tail,
     writer::{Projection, Request, Shared, Writer},
 };
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::BuildId;
+use names::{KeyId, KeyPrefix, TenantName};
 use ports::{
-    Append, AppendError, Appended, BuildFilter, BuildPage, BuildSummary, EventStore, Position, ReadModels,
-    RecordedEvent, Snapshot, Snapshots, StoreError, StreamId, Version,
+    ApiKey, ApiKeys, Append, AppendError, Appended, BuildFilter, BuildPage, BuildSummary, Created,
+    EventStore, KeyChange, KeyFilter, KeyPage, Position, ReadModels, RecordedEvent, Snapshot, Snapshots,
+    StoreError, StreamId, TenantPage, Version,
 };
 use sqlx::{
     ConnectOptions, SqlSafeStr, SqlitePool,
@@ -75,6 +78,12 @@ impl SqliteStore {
         }
     }
 
+    async fn change_keys(&self, change: keys::Change) -> Result<u64, StoreError> {
+        let (answer, done) = oneshot::channel();
+        self.requests.send(Request::Keys(change, answer)).await.map_err(|_| StoreError::Closed)?;
+        done.await.map_err(|_| StoreError::Closed)?
+    }
+
     async fn change(&self, projection: Projection) -> Result<(), StoreError> {
         let (answer, done) = oneshot::channel();
         let request = Request::Project(projection, answer);
@@ -92,6 +101,7 @@ fn migrations() -> Migrator {
     Migrator::with_migrations(vec![
         step(1, "events and builds", include_str!("../../../migrations/sqlite/0001_events_and_builds.sql")),
         step(2, "snapshots", include_str!("../../../migrations/sqlite/0002_snapshots.sql")),
+        step(3, "tenants and keys", include_str!("../../../migrations/sqlite/0003_tenants_and_keys.sql")),
     ])
 }
 
@@ -119,6 +129,23 @@ impl EventStore for SqliteStore {
         }
         let rows = events::of_all(&self.readers, after, sql_limit(limit)).await;
         read_events(&rows.map_err(store_error)?)
+    }
+
+    async fn read_tenant(
+        &self,
+        tenant: &TenantName,
+        after: Position,
+        limit: usize,
+    ) -> Result<TenantPage, StoreError> {
+        if let Some(page) = self.shared.tail().of_tenant(tenant, after, limit) {
+            return Ok(page);
+        }
+        let head = *self.shared.head.borrow();
+        let rows = events::of_tenant(&self.readers, tenant, after, sql_limit(limit)).await;
+        let events = read_events(&rows.map_err(store_error)?)?;
+        let last = events.last().map_or(after, |event| event.position);
+        let upto = if events.len() == limit { last } else { last.max(head) };
+        Ok(TenantPage { events, upto })
     }
 
     fn head(&self) -> watch::Receiver<Position> {
@@ -176,8 +203,50 @@ impl ReadModels for SqliteStore {
         ids.iter().map(|id| id.parse().map_err(|error| StoreError::Corrupt(Box::new(error)))).collect()
     }
 
+    async fn count_open(&self, submitted_by: &str, most: usize) -> Result<usize, StoreError> {
+        let mut query = listing::count_open(submitted_by, sql_limit(most));
+        let count: i64 = query.build_query_scalar().fetch_one(&self.readers).await.map_err(store_error)?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
     async fn reset(&self) -> Result<(), StoreError> {
         self.change(Projection::Reset).await
+    }
+}
+
+#[async_trait]
+impl ApiKeys for SqliteStore {
+    async fn create_key(&self, key: &ApiKey) -> Result<Created, StoreError> {
+        let stored = self.change_keys(keys::Change::Create(Box::new(key.clone()))).await?;
+        Ok(if stored == 0 { Created::PrefixTaken } else { Created::Stored })
+    }
+
+    async fn find_key(&self, prefix: &KeyPrefix) -> Result<Option<ApiKey>, StoreError> {
+        let row = keys::by_prefix(&self.readers, prefix).await.map_err(store_error)?;
+        row.map(|row| keys::read(&row).map_err(StoreError::from)).transpose()
+    }
+
+    async fn keys(&self, filter: &KeyFilter) -> Result<KeyPage, StoreError> {
+        let limit = sql_limit(filter.limit).saturating_add(1);
+        let rows = keys::newest(&self.readers, filter, limit).await.map_err(store_error)?;
+        let mut keys = rows.iter().map(keys::read).collect::<Result<Vec<_>, _>>()?;
+        let more = keys.len() > filter.limit;
+        keys.truncate(filter.limit);
+        Ok(KeyPage { keys, more })
+    }
+
+    async fn revoke_key(&self, id: KeyId, change: &KeyChange) -> Result<Option<ApiKey>, StoreError> {
+        self.change_keys(keys::Change::Revoke(id, change.clone())).await?;
+        let row = keys::by_id(&self.readers, id).await.map_err(store_error)?;
+        row.map(|row| keys::read(&row).map_err(StoreError::from)).transpose()
+    }
+
+    async fn note_used(&self, uses: &[(KeyId, DateTime<Utc>)]) -> Result<(), StoreError> {
+        self.change_keys(keys::Change::Used(uses.to_vec())).await.map(drop)
+    }
+
+    async fn any_usable_key(&self, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        keys::any_usable(&self.readers, now).await.map_err(store_error)
     }
 }
 

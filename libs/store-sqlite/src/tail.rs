@@ -1,4 +1,5 @@
-use ports::{Position, RecordedEvent};
+use names::TenantName;
+use ports::{Position, RecordedEvent, TenantPage};
 use std::collections::VecDeque;
 
 /// The end of the log, for readers that follow it.
@@ -30,6 +31,18 @@ impl Tail {
         let before_first = self.events.front()?.position.0.saturating_sub(1);
         let skip = usize::try_from(after.0.checked_sub(before_first)?).ok()?;
         Some(self.events.range(skip.min(self.events.len())..).take(limit).cloned().collect())
+    }
+
+    /// The events of a tenant after a position, or `None` if it is not here.
+    pub(crate) fn of_tenant(&self, tenant: &TenantName, after: Position, limit: usize) -> Option<TenantPage> {
+        let before_first = self.events.front()?.position.0.saturating_sub(1);
+        let skip = usize::try_from(after.0.checked_sub(before_first)?).ok()?;
+        let rest = self.events.range(skip.min(self.events.len())..);
+        let events: Vec<_> =
+            rest.filter(|event| event.metadata.tenant == *tenant).take(limit).cloned().collect();
+        let full = events.len() == limit;
+        let last = if full { events.last() } else { self.events.back() };
+        Some(TenantPage { upto: last.map_or(after, |event| event.position.max(after)), events })
     }
 
     /// Forgets everything: what follows may not follow what is here.

@@ -1,7 +1,7 @@
 //! The task that writes.
 
 use crate::{
-    builds, events, failure::Failure, placement::Placement, snapshots, tail::Tail, versions::Versions,
+    builds, events, failure::Failure, keys, placement::Placement, snapshots, tail::Tail, versions::Versions,
 };
 use ports::{Append, AppendError, Appended, BuildSummary, Position, Snapshot, StoreError, StreamId, Version};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -32,6 +32,7 @@ pub(crate) enum Request {
     Append(Append, Answer<Result<Appended, AppendError>>),
     Project(Projection, Answer<Result<(), StoreError>>),
     Save(StreamId, Snapshot, Answer<Result<(), StoreError>>),
+    Keys(keys::Change, Answer<Result<u64, StoreError>>),
     Close(Answer<()>),
 }
 
@@ -66,6 +67,7 @@ struct Batch {
     appends: Vec<(Append, Answer<Result<Appended, AppendError>>)>,
     projections: Vec<(Projection, Answer<Result<(), StoreError>>)>,
     snapshots: Vec<Saving>,
+    keys: Vec<(keys::Change, Answer<Result<u64, StoreError>>)>,
     closing: Vec<Answer<()>>,
 }
 
@@ -117,7 +119,7 @@ impl Writer {
 
     /// Stores a batch and answers it. Whoever stopped waiting for an answer is not told.
     async fn serve(&mut self, batch: Batch) {
-        let Batch { appends, projections, snapshots, .. } = batch;
+        let Batch { appends, projections, snapshots, keys, .. } = batch;
         let (appends, appenders): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
         let (projections, projectors): (Vec<_>, Vec<_>) = projections.into_iter().unzip();
         match self.store(appends, projections).await {
@@ -145,6 +147,9 @@ impl Writer {
         for (stream, snapshot, answer) in snapshots {
             let _ = answer.send(self.save(stream, &snapshot).await.map_err(StoreError::from));
         }
+        for (change, answer) in keys {
+            let _ = answer.send(self.change_keys(&change).await.map_err(StoreError::from));
+        }
     }
 
     async fn save(&mut self, stream: StreamId, snapshot: &Snapshot) -> Result<(), Failure> {
@@ -155,6 +160,16 @@ impl Writer {
             self.distrust().await;
         }
         Ok(saved?)
+    }
+
+    async fn change_keys(&mut self, change: &keys::Change) -> Result<u64, Failure> {
+        self.connect().await?;
+        let Some(connection) = &mut self.connection else { return Err(sqlx::Error::WorkerCrashed.into()) };
+        let changed = change.apply(connection).await;
+        if changed.is_err() {
+            self.distrust().await;
+        }
+        Ok(changed?)
     }
 
     async fn store(&mut self, appends: Vec<Append>, projections: Vec<Projection>) -> Result<Stored, Failure> {
@@ -268,6 +283,7 @@ impl Batch {
                 Request::Append(append, answer) => batch.appends.push((append, answer)),
                 Request::Project(projection, answer) => batch.projections.push((projection, answer)),
                 Request::Save(stream, snapshot, answer) => batch.snapshots.push((stream, snapshot, answer)),
+                Request::Keys(change, answer) => batch.keys.push((change, answer)),
                 Request::Close(answer) => batch.closing.push(answer),
             }
         }

@@ -5,13 +5,15 @@
 
 pub mod appending;
 pub mod following;
+pub mod keys;
 pub mod listing;
 pub mod payloads;
 pub mod projecting;
 pub mod sample;
 pub mod snapshots;
+pub mod tenants;
 
-use ports::{EventStore, ReadModels, Snapshots};
+use ports::{ApiKeys, EventStore, ReadModels, Snapshots};
 use std::sync::Arc;
 
 /// A store to be tested, on data of its own.
@@ -31,6 +33,9 @@ pub trait Subject: Sized + Send + Sync {
 
     /// Its read models.
     fn read_models(&self) -> Arc<dyn ReadModels>;
+
+    /// Its API keys.
+    fn keys(&self) -> Arc<dyn ApiKeys>;
 }
 
 /// One test for each promise, against a [`Subject`](crate::stores::Subject).
@@ -68,6 +73,20 @@ macro_rules! store_conformance {
                 rows_and_checkpoint_are_stored_together_and_reset_together
                 whoever_waits_for_a_checkpoint_is_woken
                 open_builds_come_oldest_first_in_pages
+            }
+            tenants {
+                a_tenant_reads_its_own_events_only
+                a_tenant_without_events_need_not_read_twice
+                lists_are_one_tenants_whatever_else_is_asked_for
+                open_builds_are_counted_by_who_submitted_them
+            }
+            keys {
+                a_key_is_found_as_it_was_stored_also_after_opening_again
+                a_prefix_is_given_out_once
+                keys_are_listed_newest_first_by_tenant_and_in_pages
+                a_key_is_revoked_once_and_for_good
+                uses_are_noted_and_never_go_back
+                whether_any_key_can_be_used_is_known
             }
             listing {
                 a_list_is_newest_first_and_pages_meet_without_gap_or_overlap

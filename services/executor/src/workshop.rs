@@ -141,7 +141,7 @@ impl Workshop {
         account: &mut Account,
     ) -> Result<Success, Failure> {
         let limit = Duration::from_secs(time_limit(order).into());
-        let project = self.repositories.project(&order.spec.project).await.map_err(Step::from)?;
+        let project = self.repositories.project(&order.spec.owned_project()).await.map_err(Step::from)?;
         let deadline = Instant::now() + limit;
         let attempt = Attempt { order, project, output, stop, deadline, limit };
         match &order.kind {

@@ -93,7 +93,7 @@ impl Projector {
         let mut decoded = Vec::with_capacity(events.len());
         for event in &events {
             match event.build_event() {
-                Ok(fact) if summary::is_of_interest(&fact) => decoded.push((event.stream.build(), fact)),
+                Ok(fact) if summary::is_of_interest(&fact) => decoded.push((event, fact)),
                 Ok(_) => {}
                 // A newer version wrote it. What it means for a list is unknown; the rest is not held up.
                 Err(error) => {
@@ -104,14 +104,14 @@ impl Projector {
         let mut ids: Vec<_> = decoded
             .iter()
             .filter(|(_, fact)| !matches!(fact, BuildEvent::BuildSubmitted(_)))
-            .map(|(id, _)| *id)
+            .map(|(event, _)| event.stream.build())
             .collect();
         ids.sort_unstable();
         ids.dedup();
         let stored = if ids.is_empty() { Vec::new() } else { self.read_models.summaries(&ids).await? };
         let mut rows: HashMap<_, BuildSummary> = stored.into_iter().map(|row| (row.id, row)).collect();
-        for (id, fact) in decoded {
-            summary::fold(&mut rows, id, &fact);
+        for (event, fact) in decoded {
+            summary::fold(&mut rows, event, &fact);
         }
         self.read_models.project(rows.into_values().collect(), upto).await
     }

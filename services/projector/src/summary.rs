@@ -4,7 +4,7 @@ use domain::{
     BuildId, Usage,
     build::{BuildEvent, BuildStatus, data},
 };
-use ports::{BuildSummary, TaskCounts};
+use ports::{BuildSummary, RecordedEvent, TaskCounts};
 use std::collections::HashMap;
 
 /// Most characters of a prompt that a list shows.
@@ -25,9 +25,10 @@ pub(crate) fn is_of_interest(event: &BuildEvent) -> bool {
     )
 }
 
-pub(crate) fn fold(rows: &mut HashMap<BuildId, BuildSummary>, id: BuildId, event: &BuildEvent) {
+pub(crate) fn fold(rows: &mut HashMap<BuildId, BuildSummary>, recorded: &RecordedEvent, event: &BuildEvent) {
+    let id = recorded.stream.build();
     if let BuildEvent::BuildSubmitted(submitted) = event {
-        rows.insert(id, begin(id, submitted));
+        rows.insert(id, begin(recorded, submitted));
         return;
     }
     let Some(row) = rows.get_mut(&id) else { return };
@@ -57,10 +58,12 @@ pub(crate) fn fold(rows: &mut HashMap<BuildId, BuildSummary>, id: BuildId, event
     }
 }
 
-fn begin(id: BuildId, e: &data::BuildSubmitted) -> BuildSummary {
+fn begin(recorded: &RecordedEvent, e: &data::BuildSubmitted) -> BuildSummary {
     let first_line = e.spec.prompt.trim().lines().next().unwrap_or_default();
     BuildSummary {
-        id,
+        id: recorded.stream.build(),
+        tenant: e.spec.tenant.clone(),
+        submitted_by: recorded.metadata.actor.clone(),
         status: BuildStatus::Queued,
         title: first_line.chars().take(TITLE_CHARS).collect(),
         project: e.spec.project.clone(),

@@ -5,7 +5,7 @@ use buildwright_bundles::{BuildWork, Exchange, ExchangeError, ExchangeLimits, Gi
 use bus_local::FolderArtifacts;
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
-use names::{Commit, ProjectName, RefName, Segment};
+use names::{Commit, OwnedProject, ProjectName, RefName, Segment};
 use ports::{ArtifactError, ArtifactKey, ArtifactStore};
 use std::{
     ffi::OsString,
@@ -208,8 +208,8 @@ impl ArtifactStore for WatchedStore {
     }
 }
 
-pub(crate) fn shop() -> ProjectName {
-    "shop".parse().expect("a name")
+pub(crate) fn shop() -> OwnedProject {
+    "shop".parse::<ProjectName>().expect("a name").into()
 }
 
 pub(crate) fn segment(text: &str) -> Segment {

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use buildwright_bus_nats::{EventFeed, NatsBus};
 use domain::build::{BuildSpec, data};
 use futures::StreamExt;
+use names::TenantName;
 use ports::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
-    StreamId, Version, WorkOrder,
+    StreamId, TenantPage, Version, WorkOrder,
 };
 use std::{
     sync::{Arc, Mutex},
@@ -62,7 +63,7 @@ impl Log {
             kind: kind.into(),
             schema_version: 1,
             payload: payload.into(),
-            metadata: Metadata { actor: Some("driver".into()) },
+            metadata: Metadata { actor: Some("driver".into()), ..Metadata::default() },
             recorded_at: noon(),
         });
         self.head.send_replace(position);
@@ -91,6 +92,10 @@ impl EventStore for Log {
         let events = self.events.lock().expect("no panic");
         let from = usize::try_from(after.0).expect("small").min(events.len());
         Ok(events[from..].iter().take(limit).cloned().collect())
+    }
+
+    async fn read_tenant(&self, _: &TenantName, _: Position, _: usize) -> Result<TenantPage, StoreError> {
+        Err(StoreError::Closed)
     }
 
     fn head(&self) -> watch::Receiver<Position> {

@@ -1,9 +1,10 @@
 //! A real store in which appends wait, fail, or come too late when a story wants it.
 
 use async_trait::async_trait;
+use names::TenantName;
 use ports::{
     Append, AppendError, Appended, EventStore, NewEvent, Position, RecordedEvent, StoreError, StreamId,
-    Version,
+    TenantPage, Version,
 };
 use std::{
     collections::VecDeque,
@@ -102,7 +103,7 @@ impl TroubledStore {
             stream,
             expected,
             events: vec![event],
-            metadata: ports::Metadata { actor: Some("somebody else".into()) },
+            metadata: ports::Metadata { actor: Some("somebody else".into()), ..ports::Metadata::default() },
             recorded_at: crate::scene::noon(),
         };
         self.inner.append(append).await.unwrap();
@@ -153,6 +154,15 @@ impl EventStore for TroubledStore {
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
         self.inner.read_all(after, limit).await
+    }
+
+    async fn read_tenant(
+        &self,
+        tenant: &TenantName,
+        after: Position,
+        limit: usize,
+    ) -> Result<TenantPage, StoreError> {
+        self.inner.read_tenant(tenant, after, limit).await
     }
 
     fn head(&self) -> watch::Receiver<Position> {

@@ -1,6 +1,6 @@
 //! What was ordered.
 
-use names::{BranchName, PoolName, ProjectName, RepositoryUrl, TenantName};
+use names::{BranchName, OwnedProject, PoolName, ProjectName, RepositoryUrl, TenantName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -34,6 +34,14 @@ pub struct BuildSpec {
     /// Which executors do it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub pool: PoolName,
+}
+
+impl BuildSpec {
+    /// The project, as nobody else's of that name.
+    #[must_use]
+    pub fn owned_project(&self) -> OwnedProject {
+        OwnedProject { tenant: self.tenant.clone(), name: self.project.clone() }
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -1,5 +1,5 @@
 use buildwright_store_postgres::{PostgresOptions, PostgresStore};
-use ports::{EventStore, ReadModels, Snapshots};
+use ports::{ApiKeys, EventStore, ReadModels, Snapshots};
 use std::sync::Arc;
 use testkit::postgres::Server;
 pub(crate) use testkit::stores::{Subject, sample::*};
@@ -31,6 +31,10 @@ impl Subject for Scene {
     }
 
     fn read_models(&self) -> Arc<dyn ReadModels> {
+        Arc::new(self.store.clone())
+    }
+
+    fn keys(&self) -> Arc<dyn ApiKeys> {
         Arc::new(self.store.clone())
     }
 }

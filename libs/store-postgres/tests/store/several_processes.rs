@@ -3,7 +3,7 @@
 use crate::scene::*;
 use buildwright_store_postgres::{PostgresOptions, PostgresStore};
 use futures::future::join_all;
-use ports::{AppendError, BuildFilter, EventStore, Position, ReadModels, Version};
+use ports::{ApiKeys as _, AppendError, BuildFilter, EventStore, KeyFilter, Position, ReadModels, Version};
 use sqlx::postgres::PgListener;
 use std::time::{Duration, Instant};
 use testkit::postgres::{Disk, Server};
@@ -188,7 +188,7 @@ async fn nothing_scans_a_table() {
     let url = server.database();
     let store = open(&url).await;
     let scans = || {
-        server.sql(&url, "SELECT relname, seq_scan FROM pg_stat_user_tables WHERE relname IN ('events', 'builds', 'build_labels') ORDER BY 1")
+        server.sql(&url, "SELECT relname, seq_scan FROM pg_stat_user_tables WHERE relname IN ('events', 'builds', 'build_labels', 'api_keys') ORDER BY 1")
     };
     store.close().await;
     let before = scans();
@@ -208,6 +208,7 @@ async fn nothing_scans_a_table() {
             for project in [None, Some("shop".parse().expect("a name"))] {
                 for labels in [labels(&[]), labels(&[("team", "a"), ("n", "1")])] {
                     let filter = BuildFilter {
+                        tenant: Default::default(),
                         status: status.clone(),
                         project: project.clone(),
                         labels,
@@ -220,6 +221,12 @@ async fn nothing_scans_a_table() {
         }
         store.summaries(&[build(1), build(2)]).await.expect("rows");
         store.open_builds(Some(build(5)), 5).await.expect("a page");
+        store.count_open("tester", 5).await.expect("a number");
+        store.read_tenant(&Default::default(), Position(n), 9).await.expect("read");
+        store.find_key(&"ab12cd34".parse().expect("a prefix")).await.expect("read");
+        for tenant in [None, Some(Default::default())] {
+            store.keys(&KeyFilter { tenant, before: None, limit: 5 }).await.expect("a page");
+        }
     }
     // A session tells what it did when it ends.
     store.close().await;

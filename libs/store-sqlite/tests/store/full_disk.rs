@@ -60,12 +60,7 @@ async fn rows_that_do_not_fit_leave_rows_and_checkpoint_as_they_were() {
 
     assert_eq!(*scene.store.projected().borrow(), Position(5));
     assert_eq!(
-        scene
-            .store
-            .builds(&BuildFilter { limit: 10, ..BuildFilter::default() })
-            .await
-            .expect("a page")
-            .builds,
+        scene.store.builds(&BuildFilter::of(Default::default(), 10)).await.expect("a page").builds,
         [summary(1)]
     );
     scene.store.project(vec![summary(2)], Position(6)).await.expect("projected");

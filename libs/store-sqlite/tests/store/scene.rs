@@ -1,5 +1,5 @@
 use buildwright_store_sqlite::{SqliteOptions, SqliteStore};
-use ports::{AppendError, Appended, EventStore, ReadModels, Snapshots, StreamId};
+use ports::{ApiKeys, AppendError, Appended, EventStore, ReadModels, Snapshots, StreamId};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -34,6 +34,10 @@ impl Subject for Scene {
     }
 
     fn read_models(&self) -> Arc<dyn ReadModels> {
+        Arc::new(self.store.clone())
+    }
+
+    fn keys(&self) -> Arc<dyn ApiKeys> {
         Arc::new(self.store.clone())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Subject, sample::*};
 use domain::build::BuildStatus::{self, Completed, Failed, Queued};
+use names::TenantName;
 use ports::{BuildFilter, BuildSummary, Position, ReadModels};
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ async fn numbers(store: &Arc<dyn ReadModels>, filter: BuildFilter) -> (Vec<u64>,
 }
 
 fn everything() -> BuildFilter {
-    BuildFilter { limit: 100, ..BuildFilter::default() }
+    BuildFilter::of(TenantName::default(), 100)
 }
 
 /// Pages neither repeat nor leave out a build.
@@ -62,6 +63,7 @@ pub async fn filters_by_status_project_and_label_go_together<S: Subject>() {
                         })
                         .collect();
                     let filter = BuildFilter {
+                        tenant: TenantName::default(),
                         status: status.clone(),
                         project: project.map(|project| project.parse().expect("a name")),
                         labels: labels(if gold { &[("tier", "gold")] } else { &[] }),

@@ -52,7 +52,7 @@ pub async fn any_actor_comes_back<S: Subject>() {
     let actors = [None, Some(""), Some("executor-1"), Some("\"'\\"), Some("nul\0"), Some("🦀\n\u{2028}")];
     let subject = S::empty().await;
     for (version, actor) in (0..).zip(actors) {
-        let metadata = Metadata { actor: actor.map(Into::into) };
+        let metadata = Metadata { actor: actor.map(Into::into), ..Metadata::default() };
         let append = ports::Append { metadata, ..append(stream(1), version, 1) };
         subject.events().append(append).await.expect("appended");
     }

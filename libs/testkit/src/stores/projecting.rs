@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 fn everything(limit: usize) -> BuildFilter {
-    BuildFilter { limit, ..BuildFilter::default() }
+    BuildFilter::of(Default::default(), limit)
 }
 
 /// A row comes back as it was stored last, by id and in a list.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{BuildId, build::BuildStatus};
+use names::TenantName;
 use ports::{
     Append, AppendError, BuildSummary, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
     StreamId, TaskCounts, Version,
@@ -42,7 +43,7 @@ pub fn append_of(stream: StreamId, expected: u64, payloads: Vec<String>) -> Appe
         stream,
         expected: Version(expected),
         events: payloads.into_iter().map(event).collect(),
-        metadata: Metadata { actor: Some("tester".into()) },
+        metadata: Metadata { actor: Some("tester".into()), tenant: TenantName::default() },
         recorded_at: noon(),
     }
 }
@@ -97,6 +98,8 @@ pub fn unavailable<T: std::fmt::Debug>(result: Result<T, AppendError>) -> String
 pub fn summary(n: u64) -> BuildSummary {
     BuildSummary {
         id: build(n),
+        tenant: TenantName::default(),
+        submitted_by: Some("tester".into()),
         status: BuildStatus::Queued,
         title: format!("Build no. {n}: “quoted” 🦀"),
         project: "shop".parse().expect("a name"),

@@ -3,7 +3,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use names::{Commit, ProjectName, RefName};
+use names::{Commit, OwnedProject, RefName};
 use tokio::sync::Mutex;
 
 use super::lock::{self, Shared};
@@ -29,7 +29,7 @@ pub struct Repositories {
     git: Git,
     rules: Arc<SourceRules>,
     // Weak, so that a project nobody uses gives its lock back.
-    open: Mutex<HashMap<ProjectName, Weak<Project>>>,
+    open: Mutex<HashMap<OwnedProject, Weak<Project>>>,
 }
 
 /// One project's repository, open. Cheap to share; keep it while working on the project.
@@ -38,7 +38,7 @@ pub struct Project {
     pub(super) git: Git,
     pub(super) rules: Arc<SourceRules>,
     pub(super) publishing: Mutex<()>,
-    name: ProjectName,
+    name: OwnedProject,
     dir: PathBuf,
     lock: Shared,
 }
@@ -51,7 +51,7 @@ impl Repositories {
     }
 
     /// Opens a project's repository. The first time, it is created, empty; after a crash, it is tidied.
-    pub async fn project(&self, name: &ProjectName) -> Result<Arc<Project>, GitError> {
+    pub async fn project(&self, name: &OwnedProject) -> Result<Arc<Project>, GitError> {
         let mut open = self.open.lock().await;
         if let Some(project) = open.get(name).and_then(Weak::upgrade) {
             return Ok(project);
@@ -84,7 +84,7 @@ impl Repositories {
 
 impl Project {
     /// Whose repository it is.
-    pub fn name(&self) -> &ProjectName {
+    pub fn name(&self) -> &OwnedProject {
         &self.name
     }
 

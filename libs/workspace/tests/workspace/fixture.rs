@@ -88,7 +88,7 @@ pub(crate) async fn open_project(git: &Git, root: &Path, name: &str) -> Arc<Proj
     let rules = SourceRules { local: Access::Allowed, ..SourceRules::default() };
     let repositories = Repositories::new(git.clone(), root.to_owned(), rules).await.expect("repositories");
     let name: ProjectName = name.parse().expect("a name");
-    repositories.project(&name).await.expect("a project")
+    repositories.project(&name.into()).await.expect("a project")
 }
 
 pub(crate) async fn harvest(workspace: &AttemptWorkspace) -> Harvest {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use buildwright_workspace::{Access, BaseError, GitError, Project, Repositories, Source, SourceRules};
-use names::{BranchName, RefName};
+use names::{BranchName, ProjectName, RefName};
 
 use crate::fixture::{Fixture, at, git, segment, write};
 
@@ -24,7 +24,7 @@ fn upstream(f: &Fixture) -> (PathBuf, Source) {
 
 async fn with_rules(f: &Fixture, rules: SourceRules) -> Arc<Project> {
     let repositories = Repositories::new(f.git.clone(), f.path("ruled"), rules).await.unwrap();
-    repositories.project(&"shop".parse().unwrap()).await.unwrap()
+    repositories.project(&"shop".parse::<ProjectName>().unwrap().into()).await.unwrap()
 }
 
 fn source(url: &str) -> Source {

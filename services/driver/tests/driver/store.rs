@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use domain::BuildId;
+use names::TenantName;
 use ports::{
     Append, AppendError, Appended, BuildFilter, BuildPage, BuildSummary, EventStore, Position, ReadModels,
-    RecordedEvent, StoreError, StreamId, Version,
+    RecordedEvent, StoreError, StreamId, TenantPage, Version,
 };
 use std::{
     collections::BTreeSet,
@@ -74,6 +75,16 @@ impl EventStore for TroubledStore {
         self.inner.read_all(after, limit).await
     }
 
+    async fn read_tenant(
+        &self,
+        tenant: &TenantName,
+        after: Position,
+        limit: usize,
+    ) -> Result<TenantPage, StoreError> {
+        self.check()?;
+        self.inner.read_tenant(tenant, after, limit).await
+    }
+
     fn head(&self) -> watch::Receiver<Position> {
         self.inner.head()
     }
@@ -109,6 +120,10 @@ impl ReadModels for Log {
     }
 
     async fn builds(&self, _: &BuildFilter) -> Result<BuildPage, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn count_open(&self, _: &str, _: usize) -> Result<usize, StoreError> {
         Err(StoreError::Closed)
     }
 

@@ -128,7 +128,11 @@ impl Scene {
     }
 
     pub(crate) async fn project(&self) -> Arc<Project> {
-        self.workshop.repositories.project(&"shop".parse().expect("a name")).await.expect("a project")
+        self.workshop
+            .repositories
+            .project(&"shop".parse::<names::ProjectName>().expect("a name").into())
+            .await
+            .expect("a project")
     }
 
     /// The commit that the project's branch points at.

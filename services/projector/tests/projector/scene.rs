@@ -76,7 +76,7 @@ impl Scene {
 
     /// Every row, newest build first.
     pub(crate) async fn rows(&self) -> Vec<BuildSummary> {
-        let filter = BuildFilter { limit: 1_000, ..BuildFilter::default() };
+        let filter = BuildFilter::of(Default::default(), 1_000);
         self.store.builds(&filter).await.expect("a page").builds
     }
 
@@ -90,6 +90,8 @@ fn row(id: BuildId, build: &Build) -> BuildSummary {
     let spec = build.spec.as_ref().expect("it was submitted");
     BuildSummary {
         id,
+        tenant: spec.tenant.clone(),
+        submitted_by: Some("tester".into()),
         status: build.status,
         title: spec.prompt.clone(),
         project: spec.project.clone(),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::BuildId;
 use ports::{
     Append, AppendError, Appended, BuildFilter, BuildPage, BuildSummary, EventStore, Position, ReadModels,
-    RecordedEvent, StoreError, StreamId, Version,
+    RecordedEvent, StoreError, StreamId, TenantPage, Version,
 };
 use std::{collections::VecDeque, sync::Mutex};
 use store_sqlite::SqliteStore;
@@ -89,6 +89,10 @@ impl ReadModels for TroubledStore {
         self.inner.open_builds(after, limit).await
     }
 
+    async fn count_open(&self, submitted_by: &str, most: usize) -> Result<usize, StoreError> {
+        self.inner.count_open(submitted_by, most).await
+    }
+
     async fn reset(&self) -> Result<(), StoreError> {
         self.inner.reset().await
     }
@@ -111,6 +115,15 @@ impl EventStore for TroubledStore {
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
         self.inner.read_all(after, limit.min(self.page)).await
+    }
+
+    async fn read_tenant(
+        &self,
+        tenant: &names::TenantName,
+        after: Position,
+        limit: usize,
+    ) -> Result<TenantPage, StoreError> {
+        self.inner.read_tenant(tenant, after, limit).await
     }
 
     fn head(&self) -> watch::Receiver<Position> {

@@ -39,7 +39,7 @@ pub(crate) async fn archive(
     let archive = app.results.archive(&project, &result.commit).await?;
     let commit = result.commit.as_str().get(..12).unwrap_or_default();
     // Project names hold nothing that would need quoting.
-    let name = format!("attachment; filename=\"{project}-{commit}.tar.gz\"");
+    let name = format!("attachment; filename=\"{}-{commit}.tar.gz\"", project.name);
     let disposition = HeaderValue::from_str(&name).map_err(Fault::internal)?;
     let media_type = HeaderValue::from_static("application/gzip");
     let headers = [(header::CONTENT_TYPE, media_type), (header::CONTENT_DISPOSITION, disposition)];

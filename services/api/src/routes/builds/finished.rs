@@ -8,13 +8,13 @@ use domain::{
     BuildId,
     build::{BuildStatus, MergeResult},
 };
-use names::ProjectName;
+use names::OwnedProject;
 use ports::ResultError;
 
 /// A build that has a result.
 pub(crate) struct Finished {
     /// The project whose repository holds it.
-    pub(crate) project: ProjectName,
+    pub(crate) project: OwnedProject,
     /// The result.
     pub(crate) result: MergeResult,
 }
@@ -26,7 +26,7 @@ impl Finished {
             let build = &loaded.build;
             // A merge can be done a moment before the build is.
             let result = build.result.clone().filter(|_| build.status == BuildStatus::Completed);
-            let project = build.spec.as_ref().map(|spec| spec.project.clone());
+            let project = build.spec.as_ref().map(|spec| spec.owned_project());
             (build.status, project.zip(result))
         });
         let (status, found) = seen.await?.ok_or(ResultUnavailable::Unknown)?;

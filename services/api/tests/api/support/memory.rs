@@ -8,7 +8,7 @@ use domain::{
     build::{BuildStatus, Work},
 };
 use futures::{StreamExt as _, stream::BoxStream};
-use names::{Commit, ProjectName};
+use names::{Commit, OwnedProject};
 use ports::*;
 use std::time::Duration;
 use std::{
@@ -285,7 +285,7 @@ impl MemoryResults {
 
 #[async_trait]
 impl Results for MemoryResults {
-    async fn files(&self, _: &ProjectName, commit: &Commit) -> Result<Vec<FileEntry>, ResultError> {
+    async fn files(&self, _: &OwnedProject, commit: &Commit) -> Result<Vec<FileEntry>, ResultError> {
         self.check()?;
         if commit.as_str() != COMMIT {
             return Err(ResultError::NotFound);
@@ -295,7 +295,7 @@ impl Results for MemoryResults {
 
     async fn diff(
         &self,
-        _: &ProjectName,
+        _: &OwnedProject,
         base: &Commit,
         commit: &Commit,
         max_bytes: usize,
@@ -309,7 +309,7 @@ impl Results for MemoryResults {
 
     async fn archive(
         &self,
-        _: &ProjectName,
+        _: &OwnedProject,
         _: &Commit,
     ) -> Result<BoxStream<'static, std::io::Result<Bytes>>, ResultError> {
         self.check()?;
