@@ -4,6 +4,7 @@
 mod artifacts;
 mod bus;
 mod clock;
+mod endpoints;
 mod events;
 mod keys;
 mod leadership;
@@ -20,6 +21,9 @@ pub use bus::{
     Receipt, Received, TaskInput, TaskQueue, WorkKind, WorkOrder,
 };
 pub use clock::{Clock, Ids};
+pub use endpoints::{
+    EndpointFilter, EndpointList, EndpointPage, EndpointRow, EndpointSecrets, Kept, SealedSecrets,
+};
 pub use events::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
     StreamId, TenantPage, Version,
