@@ -6,6 +6,7 @@ mod bus;
 mod clock;
 mod endpoints;
 mod events;
+mod idempotency;
 mod keys;
 mod leadership;
 mod output;
@@ -27,6 +28,9 @@ pub use endpoints::{
 pub use events::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
     StreamId, TenantPage, Version,
+};
+pub use idempotency::{
+    Abandoned, BeginRequest, Begun, Claim, Fingerprint, Idempotency, IdempotencyKey, KeptAnswer,
 };
 pub use keys::{
     ApiKey, ApiKeys, Created, KeyChange, KeyDigest, KeyFilter, KeyLimits, KeyPage, KeyState, KeyText,

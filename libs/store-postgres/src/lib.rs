@@ -19,7 +19,7 @@
 //! | `wakeups` | telling other processes of it, and hearing from them |
 //! | `projecting` | the read models' checkpoint: only one process at a time moves it |
 //! | `tail` | the end of the log in memory |
-//! | `events`, `snapshots`, `builds`, `listing` | the SQL |
+//! | `events`, `snapshots`, `builds`, `listing`, `idempotency` | the SQL |
 //! | `sessions` | connections and their settings, and reading through them |
 //! | `scratch` | databases for the time of a measurement |
 //! | `migrations` | the steps to the tables of this version |
@@ -32,6 +32,7 @@ mod builds;
 mod dice;
 mod events;
 mod failure;
+mod idempotency;
 mod keys;
 mod leadership;
 mod link;

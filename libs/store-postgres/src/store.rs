@@ -79,6 +79,11 @@ impl PostgresStore {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// Connections for statements that may be sent twice.
+    pub(crate) fn readers(&self) -> &Pool {
+        &self.inner.readers
+    }
+
     /// Finishes the appends that wait and gives up all connections. Whatever is asked afterwards fails with
     /// [`StoreError::Closed`].
     pub async fn close(&self) {

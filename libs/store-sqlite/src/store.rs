@@ -85,10 +85,17 @@ impl SqliteStore {
     }
 
     async fn change(&self, projection: Projection) -> Result<(), StoreError> {
+        self.ask(|answer| Request::Project(projection, answer)).await?
+    }
+
+    /// Asks the writer and waits for its answer.
+    pub(crate) async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, StoreError> {
         let (answer, done) = oneshot::channel();
-        let request = Request::Project(projection, answer);
-        self.requests.send(request).await.map_err(|_| StoreError::Closed)?;
-        done.await.map_err(|_| StoreError::Closed)?
+        self.requests.send(request(answer)).await.map_err(|_| StoreError::Closed)?;
+        done.await.map_err(|_| StoreError::Closed)
     }
 }
 
@@ -102,15 +109,14 @@ fn migrations() -> Migrator {
         step(1, "events and builds", include_str!("../../../migrations/sqlite/0001_events_and_builds.sql")),
         step(2, "snapshots", include_str!("../../../migrations/sqlite/0002_snapshots.sql")),
         step(3, "tenants and keys", include_str!("../../../migrations/sqlite/0003_tenants_and_keys.sql")),
+        step(4, "idempotency", include_str!("../../../migrations/sqlite/0004_idempotency.sql")),
     ])
 }
 
 #[async_trait]
 impl EventStore for SqliteStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let (answer, done) = oneshot::channel();
-        self.requests.send(Request::Append(append, answer)).await.map_err(|_| StoreError::Closed)?;
-        done.await.map_err(|_| StoreError::Closed)?
+        self.ask(|answer| Request::Append(append, answer)).await?
     }
 
     async fn read_stream(
@@ -161,10 +167,7 @@ impl Snapshots for SqliteStore {
     }
 
     async fn save_snapshot(&self, stream: StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
-        let (answer, done) = oneshot::channel();
-        let request = Request::Save(stream, snapshot, answer);
-        self.requests.send(request).await.map_err(|_| StoreError::Closed)?;
-        done.await.map_err(|_| StoreError::Closed)?
+        self.ask(|answer| Request::Save(stream, snapshot, answer)).await?
     }
 }
 

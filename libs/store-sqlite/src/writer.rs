@@ -1,7 +1,14 @@
 //! The task that writes.
 
 use crate::{
-    builds, events, failure::Failure, keys, placement::Placement, snapshots, tail::Tail, versions::Versions,
+    builds, events,
+    failure::Failure,
+    idempotency::{self, Change, Done},
+    keys,
+    placement::Placement,
+    snapshots,
+    tail::Tail,
+    versions::Versions,
 };
 use ports::{Append, AppendError, Appended, BuildSummary, Position, Snapshot, StoreError, StreamId, Version};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -33,6 +40,7 @@ pub(crate) enum Request {
     Project(Projection, Answer<Result<(), StoreError>>),
     Save(StreamId, Snapshot, Answer<Result<(), StoreError>>),
     Keys(keys::Change, Answer<Result<u64, StoreError>>),
+    Idempotency(Change, Answer<Result<Done, StoreError>>),
     Close(Answer<()>),
 }
 
@@ -68,6 +76,7 @@ struct Batch {
     projections: Vec<(Projection, Answer<Result<(), StoreError>>)>,
     snapshots: Vec<Saving>,
     keys: Vec<(keys::Change, Answer<Result<u64, StoreError>>)>,
+    idempotency: Vec<(Change, Answer<Result<Done, StoreError>>)>,
     closing: Vec<Answer<()>>,
 }
 
@@ -119,7 +128,7 @@ impl Writer {
 
     /// Stores a batch and answers it. Whoever stopped waiting for an answer is not told.
     async fn serve(&mut self, batch: Batch) {
-        let Batch { appends, projections, snapshots, keys, .. } = batch;
+        let Batch { appends, projections, snapshots, idempotency, keys, .. } = batch;
         let (appends, appenders): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
         let (projections, projectors): (Vec<_>, Vec<_>) = projections.into_iter().unzip();
         match self.store(appends, projections).await {
@@ -143,6 +152,19 @@ impl Writer {
                 }
             }
         }
+        let (changes, askers): (Vec<_>, Vec<_>) = idempotency.into_iter().unzip();
+        match self.settle(&changes).await {
+            Ok(done) => {
+                for (answer, done) in askers.into_iter().zip(done) {
+                    let _ = answer.send(done);
+                }
+            }
+            Err(failure) => {
+                for answer in askers {
+                    let _ = answer.send(Err(failure.clone().into()));
+                }
+            }
+        }
         // In a transaction of its own, so that a snapshot for which there is no room costs no event its place.
         for (stream, snapshot, answer) in snapshots {
             let _ = answer.send(self.save(stream, &snapshot).await.map_err(StoreError::from));
@@ -150,6 +172,19 @@ impl Writer {
         for (change, answer) in keys {
             let _ = answer.send(self.change_keys(&change).await.map_err(StoreError::from));
         }
+    }
+
+    async fn settle(&mut self, changes: &[Change]) -> Result<Vec<Result<Done, StoreError>>, Failure> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.connect().await?;
+        let Some(connection) = &mut self.connection else { return Err(sqlx::Error::WorkerCrashed.into()) };
+        let settled = idempotency::carry_out(connection, changes).await;
+        if settled.is_err() {
+            self.distrust().await;
+        }
+        Ok(settled?)
     }
 
     async fn save(&mut self, stream: StreamId, snapshot: &Snapshot) -> Result<(), Failure> {
@@ -284,6 +319,7 @@ impl Batch {
                 Request::Project(projection, answer) => batch.projections.push((projection, answer)),
                 Request::Save(stream, snapshot, answer) => batch.snapshots.push((stream, snapshot, answer)),
                 Request::Keys(change, answer) => batch.keys.push((change, answer)),
+                Request::Idempotency(change, answer) => batch.idempotency.push((change, answer)),
                 Request::Close(answer) => batch.closing.push(answer),
             }
         }

@@ -5,6 +5,7 @@
 
 pub mod appending;
 pub mod following;
+pub mod idempotency;
 pub mod keys;
 pub mod listing;
 pub mod payloads;
@@ -13,7 +14,7 @@ pub mod sample;
 pub mod snapshots;
 pub mod tenants;
 
-use ports::{ApiKeys, EventStore, ReadModels, Snapshots};
+use ports::{ApiKeys, EventStore, Idempotency, ReadModels, Snapshots};
 use std::sync::Arc;
 
 /// A store to be tested, on data of its own.
@@ -30,6 +31,9 @@ pub trait Subject: Sized + Send + Sync {
 
     /// Its snapshots.
     fn snapshots(&self) -> Arc<dyn Snapshots>;
+
+    /// Its requests that may come twice.
+    fn idempotency(&self) -> Arc<dyn Idempotency>;
 
     /// Its read models.
     fn read_models(&self) -> Arc<dyn ReadModels>;
@@ -67,6 +71,13 @@ macro_rules! store_conformance {
             snapshots {
                 a_snapshot_is_read_as_it_was_saved_last_also_after_opening_again
                 a_snapshot_never_goes_back
+            }
+            idempotency {
+                an_answer_is_given_again_to_the_same_request_also_after_opening_again
+                of_many_at_once_one_becomes_the_holder
+                a_request_whose_holder_is_gone_is_taken_over_with_the_reserved_id
+                a_request_that_was_given_up_can_be_begun_again_at_once
+                keys_are_kept_for_their_time_and_removed_bit_by_bit
             }
             projecting {
                 a_row_is_read_as_it_was_stored

@@ -20,6 +20,7 @@ const CRATES: &[(&str, Tier)] = &[
     ("buildwright-bus-local", Tier::Bus),
     ("buildwright-bus-nats", Tier::Bus),
     ("buildwright-problem", Tier::Problem),
+    ("buildwright-connections", Tier::Connections),
     ("buildwright-vitals", Tier::Vitals),
     ("buildwright-artifacts", Tier::Bus),
     ("buildwright-supervisor", Tier::Supervisor),
@@ -58,6 +59,8 @@ pub enum Tier {
     Bus,
     /// How an HTTP answer tells an error.
     Problem,
+    /// How HTTP connections are accepted.
+    Connections,
     /// What any process tells those who operate it.
     Vitals,
     /// Process trees.
@@ -95,8 +98,8 @@ impl Tier {
     #[must_use]
     pub fn may_use(self, other: Self) -> bool {
         let allowed: &[Self] = match self {
-            Self::Names | Self::Problem | Self::Webhooks | Self::Tool => &[],
-            Self::Vitals => &[Self::Problem],
+            Self::Names | Self::Problem | Self::Connections | Self::Webhooks | Self::Tool => &[],
+            Self::Vitals => &[Self::Problem, Self::Connections],
             Self::Plan | Self::Supervisor => &[Self::Names],
             Self::Outside | Self::ScriptedModel => &[Self::Names, Self::Supervisor],
             Self::Domain => &[Self::Names, Self::Plan],
@@ -114,6 +117,7 @@ impl Tier {
                 Self::Ports,
                 Self::Commands,
                 Self::Problem,
+                Self::Connections,
                 Self::Vitals,
                 Self::Webhooks,
             ],
@@ -145,7 +149,10 @@ impl Tier {
         match self {
             Self::Names => "names stands at the bottom and uses nothing of ours",
             Self::Problem => "a problem document is of HTTP, not of builds: nothing of ours",
-            Self::Vitals => "figures and checks are handed in as closures: vitals uses problem only",
+            Self::Connections => "connections are of HTTP, not of builds: nothing of ours",
+            Self::Vitals => {
+                "figures and checks are handed in as closures: vitals uses problem and connections only"
+            }
             Self::Webhooks => "webhooks must be of use on its own, with nothing of ours",
             Self::Plan => "plan uses names only",
             Self::Supervisor => "supervisor knows processes, nothing of builds: names only",
@@ -159,7 +166,7 @@ impl Tier {
             Self::Travel => "bundles brings git and ports together, and uses nothing above them",
             Self::Testkit => "testkit tests against ports: ports and below only",
             Self::Service => {
-                "a service uses commands, ports and below, problem, vitals and webhooks; adapters are \
+                "a service uses commands, ports and below, problem, connections, vitals and webhooks; adapters are \
                  named in services/buildwright only, and services never use each other"
             }
             Self::Executor => {

@@ -1,5 +1,5 @@
 use buildwright_store_postgres::{PostgresOptions, PostgresStore};
-use ports::{ApiKeys, EventStore, ReadModels, Snapshots};
+use ports::{ApiKeys, EventStore, Idempotency, ReadModels, Snapshots};
 use std::sync::Arc;
 use testkit::postgres::Server;
 pub(crate) use testkit::stores::{Subject, sample::*};
@@ -27,6 +27,10 @@ impl Subject for Scene {
     }
 
     fn snapshots(&self) -> Arc<dyn Snapshots> {
+        Arc::new(self.store.clone())
+    }
+
+    fn idempotency(&self) -> Arc<dyn Idempotency> {
         Arc::new(self.store.clone())
     }
 

@@ -1,5 +1,5 @@
 use buildwright_store_sqlite::{SqliteOptions, SqliteStore};
-use ports::{ApiKeys, AppendError, Appended, EventStore, ReadModels, Snapshots, StreamId};
+use ports::{ApiKeys, AppendError, Appended, EventStore, Idempotency, ReadModels, Snapshots, StreamId};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -30,6 +30,10 @@ impl Subject for Scene {
     }
 
     fn snapshots(&self) -> Arc<dyn Snapshots> {
+        Arc::new(self.store.clone())
+    }
+
+    fn idempotency(&self) -> Arc<dyn Idempotency> {
         Arc::new(self.store.clone())
     }
 
