@@ -63,7 +63,9 @@ pub enum Expected {
 }
 
 impl Expected {
-    fn holds(&self, version: Version) -> bool {
+    /// Whether a version is one of them.
+    #[must_use]
+    pub fn holds(&self, version: Version) -> bool {
         match self {
             Self::Any => true,
             Self::OneOf(versions) => versions.contains(&version),

@@ -29,6 +29,9 @@ const CRATES: &[(&str, Tier)] = &[
     ("buildwright-bundles", Tier::Travel),
     ("buildwright-sandbox", Tier::Outside),
     ("buildwright-webhooks", Tier::Webhooks),
+    ("buildwright-egress", Tier::Egress),
+    ("buildwright-seal", Tier::Seal),
+    ("buildwright-endpoints", Tier::Endpoints),
     ("buildwright-scripted-model", Tier::ScriptedModel),
     ("buildwright-testkit", Tier::Testkit),
     ("buildwright-api", Tier::Service),
@@ -71,6 +74,12 @@ pub enum Tier {
     Travel,
     /// Signing and verifying, of use to others on its own.
     Webhooks,
+    /// Requests to addresses that strangers chose.
+    Egress,
+    /// Encryption of what is kept.
+    Seal,
+    /// How commands reach webhook endpoints, and how their secrets are kept.
+    Endpoints,
     /// The stand-in for the model, which is part of the product and of many tests.
     ScriptedModel,
     /// Conformance suites and fixtures.
@@ -98,8 +107,23 @@ impl Tier {
     #[must_use]
     pub fn may_use(self, other: Self) -> bool {
         let allowed: &[Self] = match self {
-            Self::Names | Self::Problem | Self::Connections | Self::Webhooks | Self::Tool => &[],
+            Self::Names
+            | Self::Problem
+            | Self::Connections
+            | Self::Webhooks
+            | Self::Egress
+            | Self::Seal
+            | Self::Tool => &[],
             Self::Vitals => &[Self::Problem, Self::Connections],
+            Self::Endpoints => &[
+                Self::Names,
+                Self::Plan,
+                Self::Domain,
+                Self::Ports,
+                Self::Commands,
+                Self::Webhooks,
+                Self::Seal,
+            ],
             Self::Plan | Self::Supervisor => &[Self::Names],
             Self::Outside | Self::ScriptedModel => &[Self::Names, Self::Supervisor],
             Self::Domain => &[Self::Names, Self::Plan],
@@ -120,6 +144,8 @@ impl Tier {
                 Self::Connections,
                 Self::Vitals,
                 Self::Webhooks,
+                Self::Egress,
+                Self::Endpoints,
             ],
             Self::Executor => &[
                 Self::Names,
@@ -154,6 +180,9 @@ impl Tier {
                 "figures and checks are handed in as closures: vitals uses problem and connections only"
             }
             Self::Webhooks => "webhooks must be of use on its own, with nothing of ours",
+            Self::Egress => "egress knows addresses, nothing of builds: nothing of ours",
+            Self::Seal => "sealing is of bytes, not of builds: nothing of ours",
+            Self::Endpoints => "endpoints uses commands, ports and below, webhooks and seal only",
             Self::Plan => "plan uses names only",
             Self::Supervisor => "supervisor knows processes, nothing of builds: names only",
             Self::Outside | Self::ScriptedModel => {
@@ -166,7 +195,8 @@ impl Tier {
             Self::Travel => "bundles brings git and ports together, and uses nothing above them",
             Self::Testkit => "testkit tests against ports: ports and below only",
             Self::Service => {
-                "a service uses commands, ports and below, problem, connections, vitals and webhooks; adapters are \
+                "a service uses commands, endpoints, ports and below, problem, connections, vitals, webhooks and \
+                 egress; adapters are \
                  named in services/buildwright only, and services never use each other"
             }
             Self::Executor => {
