@@ -21,7 +21,7 @@ pub use bus::{
     Answer, BusError, Confirmation, ExecutorName, Handout, Lease, Offered, OutcomeBus, OutcomeReport,
     Receipt, Received, TaskInput, TaskQueue, WorkKind, WorkOrder,
 };
-pub use clock::{Chance, Clock, Ids};
+pub use clock::{Chance, Clock, Ids, NoChance};
 pub use endpoints::{
     EndpointFilter, EndpointList, EndpointPage, EndpointRow, EndpointSecrets, Kept, SealedSecrets,
 };
