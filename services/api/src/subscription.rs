@@ -180,7 +180,7 @@ impl Wanted {
                 "order",
                 &[("any", DeliveryOrder::Any), ("per_build", DeliveryOrder::PerBuild)],
             ),
-            rate: if fields.is_null("ratePerSecond") {
+            rate: if fields.null("ratePerSecond") {
                 Rate::Unbounded
             } else {
                 whole(fields, "ratePerSecond", webhooks.max_rate_per_second).map_or(Rate::Unsaid, Rate::Most)

@@ -41,9 +41,13 @@ impl<'p> Fields<'p> {
         self.left.contains_key(name)
     }
 
-    /// Whether a field says `null`, where that means something else than nothing.
-    pub(crate) fn is_null(&self, name: &str) -> bool {
-        self.left.get(name).is_some_and(Value::is_null)
+    /// Whether a field says `null`, where that means something else than nothing. Then it is read.
+    pub(crate) fn null(&mut self, name: &str) -> bool {
+        let null = self.left.get(name).is_some_and(Value::is_null);
+        if null {
+            self.left.remove(name);
+        }
+        null
     }
 
     /// Where problems are noted.

@@ -210,25 +210,19 @@ async fn a_client_that_hangs_up_finds_its_answer_later() {
 #[tokio::test]
 async fn the_key_of_another_tenant_is_another_key() {
     let api = Api::start().await;
-    let router = buildwright_api::router(api.app.clone());
-    let ask = async |tenant: &str, actor: &str| {
-        let mut request = http::Request::post(PATH)
-            .header("content-type", "application/json")
-            .header("idempotency-key", "k")
-            .body(axum::body::Body::from(order().to_string()))
-            .unwrap();
-        request.extensions_mut().insert(ports::Principal {
-            actor: actor.into(),
-            tenant: names::TenantName::try_from(tenant.to_owned()).unwrap(),
-            scopes: [names::Scope::Admin].into_iter().collect(),
-            key: None,
-            limits: ports::KeyLimits::default(),
-        });
-        let response = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
+    let admin = [names::Scope::Admin];
+    let limits = ports::KeyLimits::default();
+    let mut keys = Vec::new();
+    for (n, tenant) in [(1, "one"), (2, "two"), (3, "one")] {
+        keys.push(api.key(n, tenant, &admin, limits).await);
+    }
+    let ask = async |key: &str| {
+        let request = api.request(Method::POST, PATH).bearer_auth(key).header("idempotency-key", "k");
+        let response = request.json(&order()).send().await.unwrap();
         assert_eq!(response.status(), 202);
         response.headers()["location"].to_str().unwrap().to_owned()
     };
-    let places = [ask("one", "a").await, ask("two", "a").await, ask("one", "b").await, ask("one", "a").await];
+    let places = [ask(&keys[0]).await, ask(&keys[1]).await, ask(&keys[2]).await, ask(&keys[0]).await];
     assert_eq!(places[0], places[3]);
     assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), 3, "{places:?}");
 }

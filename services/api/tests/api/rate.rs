@@ -1,12 +1,11 @@
 //! How much each may ask for.
 
 use crate::support::{Api, problem};
-use axum::body::Body;
 use buildwright_api::{ApiSettings, RateSettings};
 use names::Scope;
-use ports::{KeyLimits, Principal};
+use ports::KeyLimits;
+use reqwest::Method;
 use std::num::NonZeroU32;
-use tower::ServiceExt as _;
 
 async fn allowing(requests: u32) -> Api {
     let rate = RateSettings { requests_per_minute: NonZeroU32::new(requests), ..RateSettings::default() };
@@ -44,23 +43,17 @@ async fn who_asks_too_much_hears_when_to_come_again() {
 #[tokio::test]
 async fn a_key_has_a_bucket_and_a_limit_of_its_own() {
     let api = allowing(1).await;
-    let router = buildwright_api::router(api.app.clone());
-    let ask = async |actor: &str, limit: Option<u32>| {
-        let mut request = http::Request::get("/v1/builds").body(Body::empty()).unwrap();
-        request.extensions_mut().insert(Principal {
-            actor: actor.into(),
-            tenant: names::TenantName::default(),
-            scopes: [Scope::Admin].into_iter().collect(),
-            key: None,
-            limits: KeyLimits { requests_per_minute: limit.and_then(NonZeroU32::new), open_builds: None },
-        });
-        router.clone().oneshot(request).await.unwrap().status()
+    let limited = KeyLimits { requests_per_minute: NonZeroU32::new(2), open_builds: None };
+    let a = api.key(1, "default", &[Scope::Admin], KeyLimits::default()).await;
+    let b = api.key(2, "default", &[Scope::Admin], limited).await;
+    let ask = async |key: &str| {
+        api.request(Method::GET, "/v1/builds").bearer_auth(key).send().await.unwrap().status()
     };
-    assert_eq!(ask("a", None).await, 200);
-    assert_eq!(ask("a", None).await, 429);
-    assert_eq!(ask("b", Some(2)).await, 200);
-    assert_eq!(ask("b", Some(2)).await, 200);
-    assert_eq!(ask("b", Some(2)).await, 429);
+    assert_eq!(ask(&a).await, 200);
+    assert_eq!(ask(&a).await, 429);
+    assert_eq!(ask(&b).await, 200);
+    assert_eq!(ask(&b).await, 200);
+    assert_eq!(ask(&b).await, 429);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use crate::support::{Api, pointers, problem};
 use buildwright_api::{ApiSettings, App, WebhookSettings};
 use domain::EndpointId;
 use names::Scope;
-use ports::{ApiKey, ApiKeys as _, EventStore as _, KeyChange, KeyLimits, KeyText, Position};
+use ports::{EventStore as _, KeyLimits, Position};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use ulid::Ulid;
@@ -313,32 +313,12 @@ async fn the_same_request_again_makes_no_second_endpoint_and_shows_no_secret() {
     assert_eq!(api.json(ENDPOINTS).await["endpoints"][0]["id"], made["id"]);
 }
 
-/// A key of a tenant.
-async fn key(api: &Api, n: u8, tenant: &str, scopes: &[Scope]) -> String {
-    let text = KeyText::from_random(&[n; 8], &[n; 32]);
-    let key = ApiKey {
-        id: names::KeyId::new(Ulid(n.into())),
-        prefix: text.prefix().clone(),
-        digest: text.digest(),
-        name: "a test".parse().unwrap(),
-        tenant: tenant.parse().unwrap(),
-        scopes: scopes.iter().copied().collect(),
-        limits: KeyLimits::default(),
-        created: KeyChange { at: api.app.clock.now(), by: "cli:ann".into() },
-        expires_at: None,
-        revoked: None,
-        last_used_at: None,
-    };
-    api.keys.create_key(&key).await.unwrap();
-    text.expose().to_owned()
-}
-
 #[tokio::test]
 async fn only_the_scope_manages_endpoints_and_other_tenants_see_none_of_them() {
     let api = Api::behind_keys(ApiSettings::default()).await;
-    let ours = key(&api, 1, "ours", &[Scope::WebhooksManage]).await;
-    let theirs = key(&api, 2, "theirs", &[Scope::WebhooksManage]).await;
-    let reader = key(&api, 3, "ours", &[Scope::BuildsRead, Scope::BuildsWrite]).await;
+    let ours = api.key(1, "ours", &[Scope::WebhooksManage], KeyLimits::default()).await;
+    let theirs = api.key(2, "theirs", &[Scope::WebhooksManage], KeyLimits::default()).await;
+    let reader = api.key(3, "ours", &[Scope::BuildsRead, Scope::BuildsWrite], KeyLimits::default()).await;
     let ask = |key: &str, method: Method, path: &str| api.request(method, path).bearer_auth(key);
 
     let lacking = ask(&reader, Method::POST, ENDPOINTS).json(&json!({ "url": URL })).send().await.unwrap();

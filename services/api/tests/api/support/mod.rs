@@ -19,12 +19,17 @@ use memory::{
     Counter, MemoryIdempotency, MemoryKeys, MemoryModels, MemoryOutput, MemoryResults, MemoryRoster,
     MemoryStore, Ticking,
 };
+use names::{KeyId, Scope};
 use plan::TaskNumber;
-use ports::{EventStore as _, OutputChunk, OutputLog as _, OutputStream};
+use ports::{
+    ApiKey, ApiKeys as _, EventStore as _, KeyChange, KeyLimits, KeyText, OutputChunk, OutputLog as _,
+    OutputStream,
+};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use ulid::Ulid;
 use vitals::{Metrics, ReadyChecks};
 
 pub(crate) struct Api {
@@ -163,6 +168,26 @@ impl Api {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Response {
         self.request(Method::POST, path).json(body).send().await.unwrap()
+    }
+
+    /// The text of a new key.
+    pub(crate) async fn key(&self, n: u8, tenant: &str, scopes: &[Scope], limits: KeyLimits) -> String {
+        let text = KeyText::from_random(&[n; 8], &[n; 32]);
+        let key = ApiKey {
+            id: KeyId::new(Ulid(n.into())),
+            prefix: text.prefix().clone(),
+            digest: text.digest(),
+            name: "a test".parse().unwrap(),
+            tenant: tenant.parse().unwrap(),
+            scopes: scopes.iter().copied().collect(),
+            limits,
+            created: KeyChange { at: self.app.clock.now(), by: "cli:ann".into() },
+            expires_at: None,
+            revoked: None,
+            last_used_at: None,
+        };
+        self.keys.create_key(&key).await.unwrap();
+        text.expose().to_owned()
     }
 
     /// Submits a build whose plan is a chain of so many tasks.
