@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
-use webhooks::{PrivateKey, PublicKey, Secret};
+use webhooks::{PrivateKey, PublicKey, Secret, Signer};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Everything that is sealed of an endpoint. It does not show in debug output.
@@ -43,6 +43,15 @@ impl Contents {
     pub fn secrets(&self, now: DateTime<Utc>) -> impl Iterator<Item = (Secret, Option<DateTime<Utc>>)> {
         let valid = self.signing.iter().filter(move |signing| signing.is_valid(now));
         valid.filter_map(|signing| Some((signing.secret.parse().ok()?, signing.valid_until)))
+    }
+
+    /// What messages are signed with at a time: every secret that is valid then, and the key for ed25519 signatures.
+    #[must_use]
+    pub fn signer(&self, now: DateTime<Utc>) -> Option<Signer> {
+        let mut secrets = self.secrets(now).map(|(secret, _)| secret);
+        let newest = Signer::new(secrets.next()?);
+        let signer = secrets.fold(newest, Signer::and);
+        Some(self.private_key().into_iter().fold(signer, Signer::and))
     }
 
     /// The key for ed25519 signatures.
@@ -125,6 +134,12 @@ mod tests {
         let (one, two) = (secret(1).reveal().to_string(), secret(2).reveal().to_string());
         assert_eq!(valid(&contents, 99), [two.clone(), one]);
         assert_eq!(valid(&contents, 100), [two]);
+        let signatures = |second: i64| {
+            let id = "msg_1".parse().unwrap();
+            let headers = contents.signer(at(second)).unwrap().sign(&id, at(second).into(), b"{}");
+            headers.signature().split(' ').count()
+        };
+        assert_eq!((signatures(99), signatures(100)), (2, 1));
     }
 
     #[test]
