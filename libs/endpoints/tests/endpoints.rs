@@ -1,5 +1,5 @@
 //! Endpoints over a real file.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use buildwright_endpoints::{Change, ChangeError, Contents, Endpoints, Given, Vault};
 use chrono::{DateTime, TimeDelta, Utc};
