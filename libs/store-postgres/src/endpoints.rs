@@ -20,7 +20,7 @@ const END: &str = "whk_~";
 const OF_TENANT: &str = "SELECT id, version, endpoint FROM webhook_endpoints \
      WHERE tenant = $1 AND id < $2 AND NOT deleted AND build IS NULL ORDER BY id DESC LIMIT $3";
 const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM webhook_endpoints \
-     WHERE tenant = $1 AND NOT deleted AND build IS NULL LIMIT $2) AS some";
+     WHERE tenant = $1 AND NOT deleted AND build IS NULL LIMIT $2) AS found";
 const ALIVE: &str = "SELECT id, version, endpoint FROM webhook_endpoints \
      WHERE id > $1 AND NOT deleted ORDER BY id LIMIT $2";
 const BY_IDS: &str = "SELECT id, version, endpoint FROM webhook_endpoints WHERE id = ANY($1) ORDER BY id";
