@@ -63,7 +63,9 @@ pub enum Expected {
 }
 
 impl Expected {
-    fn holds(&self, version: Version) -> bool {
+    /// Whether a version is one of them.
+    #[must_use]
+    pub fn holds(&self, version: Version) -> bool {
         match self {
             Self::Any => true,
             Self::OneOf(versions) => versions.contains(&version),
@@ -242,9 +244,10 @@ impl Builds {
         if self.inner.writers == Writers::OnlyThis {
             return;
         }
+        let Some(build) = event.stream.build() else { return };
         let mailbox = match event.version {
-            Version(1) => Some(self.inner.cache.mailbox(event.stream.build())),
-            _ => self.inner.cache.known(event.stream.build()),
+            Version(1) => Some(self.inner.cache.mailbox(build)),
+            _ => self.inner.cache.known(build),
         };
         if let Some(mailbox) = mailbox {
             mailbox.hear(event);

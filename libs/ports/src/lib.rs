@@ -4,6 +4,7 @@
 mod artifacts;
 mod bus;
 mod clock;
+mod endpoints;
 mod events;
 mod idempotency;
 mod keys;
@@ -20,7 +21,10 @@ pub use bus::{
     Answer, BusError, Confirmation, ExecutorName, Handout, Lease, Offered, OutcomeBus, OutcomeReport,
     Receipt, Received, TaskInput, TaskQueue, WorkKind, WorkOrder,
 };
-pub use clock::{Clock, Ids};
+pub use clock::{Chance, Clock, Ids, NoChance};
+pub use endpoints::{
+    EndpointFilter, EndpointList, EndpointPage, EndpointRow, EndpointSecrets, Kept, SealedSecrets,
+};
 pub use events::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
     StreamId, TenantPage, Version,

@@ -30,6 +30,7 @@ mod appender;
 mod batch;
 mod builds;
 mod dice;
+mod endpoints;
 mod events;
 mod failure;
 mod idempotency;

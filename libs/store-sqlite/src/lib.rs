@@ -12,11 +12,12 @@
 //! | `placement` | which append of a batch goes where, and which conflicts |
 //! | `versions` | the versions of recently written streams |
 //! | `tail` | the end of the log in memory |
-//! | `events`, `snapshots`, `builds`, `listing`, `idempotency` | the SQL |
+//! | `events`, `snapshots`, `builds`, `listing`, `idempotency`, `keys`, `endpoints` | the SQL |
 //! | `insert` | many rows in few statements |
 //! | `failure` | SQLite's errors as the port's |
 
 mod builds;
+mod endpoints;
 mod events;
 mod failure;
 mod idempotency;

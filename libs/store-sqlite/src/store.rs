@@ -78,6 +78,11 @@ impl SqliteStore {
         }
     }
 
+    /// Connections for reading.
+    pub(crate) fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
     async fn change_keys(&self, change: keys::Change) -> Result<u64, StoreError> {
         self.ask(|answer| Request::Keys(change, answer)).await?
     }
@@ -108,6 +113,7 @@ fn migrations() -> Migrator {
         step(2, "snapshots", include_str!("../../../migrations/sqlite/0002_snapshots.sql")),
         step(3, "tenants and keys", include_str!("../../../migrations/sqlite/0003_tenants_and_keys.sql")),
         step(4, "idempotency", include_str!("../../../migrations/sqlite/0004_idempotency.sql")),
+        step(5, "webhook endpoints", include_str!("../../../migrations/sqlite/0005_webhook_endpoints.sql")),
     ])
 }
 
@@ -251,7 +257,7 @@ impl ApiKeys for SqliteStore {
     }
 }
 
-fn sql_limit(limit: usize) -> i64 {
+pub(crate) fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 

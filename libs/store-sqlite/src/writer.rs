@@ -1,7 +1,7 @@
 //! The task that writes.
 
 use crate::{
-    builds, events,
+    builds, endpoints, events,
     failure::Failure,
     idempotency::{self, Change, Done},
     keys,
@@ -40,6 +40,7 @@ pub(crate) enum Request {
     Project(Projection, Answer<Result<(), StoreError>>),
     Save(StreamId, Snapshot, Answer<Result<(), StoreError>>),
     Keys(keys::Change, Answer<Result<u64, StoreError>>),
+    Endpoints(endpoints::Change, Answer<Result<u64, StoreError>>),
     Idempotency(Change, Answer<Result<Done, StoreError>>),
     Close(Answer<()>),
 }
@@ -76,6 +77,7 @@ struct Batch {
     projections: Vec<(Projection, Answer<Result<(), StoreError>>)>,
     snapshots: Vec<Saving>,
     keys: Vec<(keys::Change, Answer<Result<u64, StoreError>>)>,
+    endpoints: Vec<(endpoints::Change, Answer<Result<u64, StoreError>>)>,
     idempotency: Vec<(Change, Answer<Result<Done, StoreError>>)>,
     closing: Vec<Answer<()>>,
 }
@@ -128,7 +130,7 @@ impl Writer {
 
     /// Stores a batch and answers it. Whoever stopped waiting for an answer is not told.
     async fn serve(&mut self, batch: Batch) {
-        let Batch { appends, projections, snapshots, keys, idempotency, .. } = batch;
+        let Batch { appends, projections, snapshots, idempotency, keys, endpoints, .. } = batch;
         let (appends, appenders): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
         let (projections, projectors): (Vec<_>, Vec<_>) = projections.into_iter().unzip();
         match self.store(appends, projections).await {
@@ -172,6 +174,9 @@ impl Writer {
         for (change, answer) in keys {
             let _ = answer.send(self.change_keys(&change).await.map_err(StoreError::from));
         }
+        for (change, answer) in endpoints {
+            let _ = answer.send(self.change_endpoints(&change).await.map_err(StoreError::from));
+        }
     }
 
     async fn settle(&mut self, changes: &[Change]) -> Result<Vec<Result<Done, StoreError>>, Failure> {
@@ -198,6 +203,16 @@ impl Writer {
     }
 
     async fn change_keys(&mut self, change: &keys::Change) -> Result<u64, Failure> {
+        self.connect().await?;
+        let Some(connection) = &mut self.connection else { return Err(sqlx::Error::WorkerCrashed.into()) };
+        let changed = change.apply(connection).await;
+        if changed.is_err() {
+            self.distrust().await;
+        }
+        Ok(changed?)
+    }
+
+    async fn change_endpoints(&mut self, change: &endpoints::Change) -> Result<u64, Failure> {
         self.connect().await?;
         let Some(connection) = &mut self.connection else { return Err(sqlx::Error::WorkerCrashed.into()) };
         let changed = change.apply(connection).await;
@@ -299,6 +314,7 @@ async fn write(
             }
             Projection::Reset => {
                 builds::clear(&mut transaction).await?;
+                endpoints::clear(&mut transaction).await?;
                 projected = Some(Position(0));
             }
         }
@@ -319,6 +335,7 @@ impl Batch {
                 Request::Project(projection, answer) => batch.projections.push((projection, answer)),
                 Request::Save(stream, snapshot, answer) => batch.snapshots.push((stream, snapshot, answer)),
                 Request::Keys(change, answer) => batch.keys.push((change, answer)),
+                Request::Endpoints(change, answer) => batch.endpoints.push((change, answer)),
                 Request::Idempotency(change, answer) => batch.idempotency.push((change, answer)),
                 Request::Close(answer) => batch.closing.push(answer),
             }

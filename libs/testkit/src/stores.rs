@@ -4,6 +4,7 @@
 //! [`store_conformance`]: crate::store_conformance
 
 pub mod appending;
+pub mod endpoints;
 pub mod following;
 pub mod idempotency;
 pub mod keys;
@@ -14,7 +15,7 @@ pub mod sample;
 pub mod snapshots;
 pub mod tenants;
 
-use ports::{ApiKeys, EventStore, Idempotency, ReadModels, Snapshots};
+use ports::{ApiKeys, EndpointList, EndpointSecrets, EventStore, Idempotency, ReadModels, Snapshots};
 use std::sync::Arc;
 
 /// A store to be tested, on data of its own.
@@ -40,6 +41,12 @@ pub trait Subject: Sized + Send + Sync {
 
     /// Its API keys.
     fn keys(&self) -> Arc<dyn ApiKeys>;
+
+    /// Its webhook endpoints.
+    fn endpoints(&self) -> Arc<dyn EndpointList>;
+
+    /// The secrets of its webhook endpoints.
+    fn secrets(&self) -> Arc<dyn EndpointSecrets>;
 }
 
 /// One test for each promise, against a [`Subject`](crate::stores::Subject).
@@ -90,6 +97,14 @@ macro_rules! store_conformance {
                 a_tenant_without_events_need_not_read_twice
                 lists_are_one_tenants_whatever_else_is_asked_for
                 open_builds_are_counted_by_who_submitted_them
+            }
+            endpoints {
+                an_endpoint_is_listed_as_it_was_stored_last_also_after_opening_again
+                endpoints_are_listed_by_tenant_newest_first_in_pages_without_those_of_one_build
+                what_is_deleted_is_in_no_list_and_does_not_come_back
+                a_reset_forgets_endpoints_and_keeps_secrets
+                secrets_are_kept_by_version_also_after_opening_again
+                an_event_of_an_endpoint_is_read_from_its_stream
             }
             keys {
                 a_key_is_found_as_it_was_stored_also_after_opening_again

@@ -1,6 +1,7 @@
 use crate::{Access, ApiSettings};
 use commands::Builds;
-use ports::{Clock, EventStore, Idempotency, Ids, OutputLog, ReadModels, Results, Roster};
+use endpoints::Endpoints;
+use ports::{Clock, EndpointList, EventStore, Idempotency, Ids, OutputLog, ReadModels, Results, Roster};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use vitals::{Metrics, ReadyChecks};
@@ -16,6 +17,10 @@ pub struct App {
     pub store: Arc<dyn EventStore>,
     /// What lists are answered from.
     pub read_models: Arc<dyn ReadModels>,
+    /// The webhook endpoints, if there is a key to seal their secrets with.
+    pub endpoints: Option<Arc<Endpoints>>,
+    /// What lists of webhook endpoints are answered from.
+    pub endpoint_list: Arc<dyn EndpointList>,
     /// Requests that may come twice.
     pub idempotency: Arc<dyn Idempotency>,
     /// Output of runs.

@@ -52,7 +52,7 @@ pub fn openapi() -> serde_json::Value {
 
 /// Every endpoint, with its description and what it needs: an endpoint cannot have one without the others.
 pub(crate) fn routed() -> (OpenApiRouter<App>, OpenPaths) {
-    use routes::{builds, events, executors, health, tasks};
+    use routes::{builds, events, executors, health, tasks, webhook_endpoints as endpoints};
     let open = OpenApiRouter::new()
         .routes(routes!(health::live::live))
         .routes(routes!(health::ready::ready))
@@ -65,6 +65,7 @@ pub(crate) fn routed() -> (OpenApiRouter<App>, OpenPaths) {
         .collect();
     let reading = |routes| needing(Scope::BuildsRead, routes);
     let writing = |routes| needing(Scope::BuildsWrite, routes);
+    let managing = |routes| needing(Scope::WebhooksManage, routes);
     let mut document = Doc::openapi();
     document_schemes(document.components.get_or_insert_default());
     let router = OpenApiRouter::with_openapi(document)
@@ -82,6 +83,15 @@ pub(crate) fn routed() -> (OpenApiRouter<App>, OpenPaths) {
         .routes(reading(routes!(tasks::show::show)))
         .routes(reading(routes!(tasks::output::output)))
         .routes(reading(routes!(events::list::list)))
+        .routes(managing(routes!(endpoints::create::create, endpoints::list::list)))
+        .routes(managing(routes!(
+            endpoints::show::show,
+            endpoints::update::update,
+            endpoints::delete::delete
+        )))
+        .routes(managing(routes!(endpoints::rotate_secret::rotate_secret)))
+        .routes(managing(routes!(endpoints::enable::enable)))
+        .routes(managing(routes!(endpoints::disable::disable)))
         .routes(needing(Scope::Admin, routes!(executors::list::list)))
         .merge(figures)
         .merge(open);

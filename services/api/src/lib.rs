@@ -6,6 +6,7 @@
 //! | `wire` | what requests and answers look like in JSON, apart from the domain |
 //! | `read` | extractors, which gather *every* problem of a request before refusing it |
 //! | `order` | from a request to the build it orders |
+//! | `subscription` | from a request to what is asked of a webhook endpoint |
 //! | `feed` | server-sent events, read from the stores by cursor |
 //! | `auth` | who asks, by API keys, and what they may do |
 //! | `once` | a POST that comes twice under one key is carried out once |
@@ -27,6 +28,7 @@ mod router;
 mod routes;
 mod server;
 mod settings;
+mod subscription;
 mod wire;
 
 pub use app::App;
@@ -37,4 +39,5 @@ pub use router::router;
 pub use server::serve;
 pub use settings::{
     ApiSettings, IdempotencySettings, KeySettings, Origin, OriginError, OriginSettings, RateSettings,
+    WebhookSettings,
 };

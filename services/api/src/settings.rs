@@ -64,6 +64,56 @@ pub struct ApiSettings {
     pub allow_local_repositories: bool,
     /// Of API keys.
     pub keys: KeySettings,
+    /// Of webhook endpoints.
+    pub webhooks: WebhookSettings,
+}
+
+/// Bounds and defaults of webhook endpoints.
+#[derive(Debug, Clone)]
+pub struct WebhookSettings {
+    /// Where messages may go.
+    pub targets: egress::Policy,
+    /// Most endpoints of a tenant, those apart that were made for one build.
+    pub max_endpoints: usize,
+    /// Most projects that an endpoint may choose builds by.
+    pub max_projects: usize,
+    /// Most characters of a description.
+    pub max_description_chars: usize,
+    /// How many deliveries are under way at once to an endpoint that says nothing of it …
+    pub default_concurrency: u32,
+    /// … and how many there may be.
+    pub max_concurrency: u32,
+    /// Most deliveries that may be begun within a second, if an endpoint has a bound on them.
+    pub max_rate_per_second: u32,
+    /// Seconds that a delivery may take to an endpoint that says nothing of it …
+    pub default_timeout_seconds: u32,
+    /// … and how many it may take.
+    pub max_timeout_seconds: u32,
+    /// So long an old secret stays valid beside a new one, if the client says nothing of it …
+    pub rotation_grace: Duration,
+    /// … and so long it may.
+    pub max_rotation_grace: Duration,
+    /// What an endpoint's own headers may look like.
+    pub headers: webhooks::HeaderRules,
+}
+
+impl Default for WebhookSettings {
+    fn default() -> Self {
+        Self {
+            targets: egress::Policy::default(),
+            max_endpoints: 100,
+            max_projects: 50,
+            max_description_chars: 500,
+            default_concurrency: 8,
+            max_concurrency: 64,
+            max_rate_per_second: 1_000,
+            default_timeout_seconds: 15,
+            max_timeout_seconds: 30,
+            rotation_grace: Duration::from_hours(24),
+            max_rotation_grace: Duration::from_hours(7 * 24),
+            headers: webhooks::HeaderRules::default(),
+        }
+    }
 }
 
 /// Bounds and defaults of API keys.
@@ -224,6 +274,7 @@ impl Default for ApiSettings {
             },
             allow_local_repositories: false,
             keys: KeySettings::default(),
+            webhooks: WebhookSettings::default(),
         }
     }
 }

@@ -11,7 +11,8 @@ pub(crate) use keys::{CreateKeyArgs, KeysArgs, KeysCommand, ListKeysArgs, Revoke
 pub(crate) use look::{BuildsArgs, CancelArgs, LogsArgs, ShowArgs, What};
 pub(crate) use roles::{ApiArgs, BusArgs, DriverArgs, ExecutorRoleArgs, FleetArgs, ProjectorArgs};
 pub(crate) use server::{
-    BenchArgs, DemoArgs, DoctorArgs, ExecutorArgs, ExecutorKind, PagesArgs, ScriptedModelArgs, UpArgs,
+    BenchArgs, DemoArgs, DoctorArgs, ExecutorArgs, ExecutorKind, PagesArgs, ScriptedModelArgs, SecretKeyArgs,
+    UpArgs,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -6,7 +6,7 @@
 mod fleet;
 
 use anyhow::Context as _;
-use api::{ApiSettings, KeySettings, Origin};
+use api::{ApiSettings, KeySettings, Origin, WebhookSettings};
 use bus_local::OutputBounds;
 use bus_nats::{NatsOptions, RosterBounds};
 use serde::Deserialize;
@@ -101,6 +101,7 @@ impl Config {
         file.builds.apply(&mut config.api);
         file.api.apply(&mut config.api);
         file.keys.apply(&mut config.api.keys);
+        file.webhooks.apply(&mut config.api.webhooks);
         file.executor.apply(&mut config);
         file.postgres.apply(&mut config);
         file.nats.apply(&mut config);
@@ -116,6 +117,7 @@ struct File {
     builds: Builds,
     api: Api,
     keys: Keys,
+    webhooks: Webhooks,
     executor: fleet::Executor,
     postgres: fleet::Postgres,
     nats: fleet::Nats,
@@ -175,6 +177,25 @@ section! {
         note_uses_seconds: u64,
         requests_per_minute: NonZeroU32,
         open_builds: NonZeroU32,
+    }
+}
+
+section! {
+    /// Of webhook endpoints.
+    Webhooks {
+        https_only: bool,
+        allowed_networks: Vec<egress::IpNet>,
+        max_endpoints: usize,
+        max_description_chars: usize,
+        max_projects: usize,
+        max_headers: usize,
+        default_concurrency: u32,
+        max_concurrency: u32,
+        max_rate_per_second: u32,
+        default_timeout_seconds: u32,
+        max_timeout_seconds: u32,
+        rotation_grace_hours: u64,
+        max_rotation_grace_hours: u64,
     }
 }
 
@@ -239,6 +260,28 @@ impl Keys {
         set(&mut keys.note_uses_every, self.note_uses_seconds.map(Duration::from_secs));
         keys.limits.requests_per_minute = self.requests_per_minute.or(keys.limits.requests_per_minute);
         keys.limits.open_builds = self.open_builds.or(keys.limits.open_builds);
+    }
+}
+
+impl Webhooks {
+    fn apply(self, webhooks: &mut WebhookSettings) {
+        let targets = &mut webhooks.targets;
+        set(&mut targets.addresses, self.allowed_networks.map(egress::AddressPolicy::public_and));
+        if let Some(https_only) = self.https_only {
+            targets.schemes =
+                if https_only { egress::Schemes::HttpsOnly } else { egress::Schemes::HttpAndHttps };
+        }
+        set(&mut webhooks.max_endpoints, self.max_endpoints);
+        set(&mut webhooks.max_description_chars, self.max_description_chars);
+        set(&mut webhooks.max_projects, self.max_projects);
+        set(&mut webhooks.headers.max_headers, self.max_headers);
+        set(&mut webhooks.default_concurrency, self.default_concurrency);
+        set(&mut webhooks.max_concurrency, self.max_concurrency);
+        set(&mut webhooks.max_rate_per_second, self.max_rate_per_second);
+        set(&mut webhooks.default_timeout_seconds, self.default_timeout_seconds);
+        set(&mut webhooks.max_timeout_seconds, self.max_timeout_seconds);
+        set(&mut webhooks.rotation_grace, fleet::hours(self.rotation_grace_hours));
+        set(&mut webhooks.max_rotation_grace, fleet::hours(self.max_rotation_grace_hours));
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Exit
         data_dir: data_dir.clone(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         entrance: Entrance::ThisMachine,
+        secret_key: None,
         slots: SLOTS,
         executor: worker.choice.clone(),
         rebuild: false,

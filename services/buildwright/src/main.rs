@@ -17,6 +17,7 @@ mod hiring;
 mod interrupts;
 mod programs;
 mod render;
+mod sealing;
 mod services;
 mod session;
 mod settings;

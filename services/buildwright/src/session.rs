@@ -124,6 +124,7 @@ async fn start(data_dir: &Path, purpose: Purpose<'_>) -> anyhow::Result<Embedded
         data_dir: data_dir.to_owned(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         entrance: Entrance::ThisMachine,
+        secret_key: None,
         slots,
         executor,
         rebuild: false,

@@ -71,3 +71,9 @@ pub(crate) fn credential() -> Option<Credential> {
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".claude")))?;
     config.join(".credentials.json").is_file().then_some(Credential::Login { config_dir: config })
 }
+
+/// The keys that secrets are sealed with.
+pub(crate) fn secret_key() -> Option<secrecy::SecretString> {
+    let text = std::env::var("BUILDWRIGHT_SECRET_KEY").ok()?;
+    (!text.trim().is_empty()).then(|| text.into())
+}

@@ -30,6 +30,8 @@ const CRATES: &[(&str, Tier)] = &[
     ("buildwright-sandbox", Tier::Outside),
     ("buildwright-webhooks", Tier::Webhooks),
     ("buildwright-egress", Tier::Egress),
+    ("buildwright-seal", Tier::Seal),
+    ("buildwright-endpoints", Tier::Endpoints),
     ("buildwright-scripted-model", Tier::ScriptedModel),
     ("buildwright-testkit", Tier::Testkit),
     ("buildwright-api", Tier::Service),
@@ -74,6 +76,10 @@ pub enum Tier {
     Webhooks,
     /// Requests to addresses that strangers chose.
     Egress,
+    /// Encryption of what is kept.
+    Seal,
+    /// How commands reach webhook endpoints, and how their secrets are kept.
+    Endpoints,
     /// The stand-in for the model, which is part of the product and of many tests.
     ScriptedModel,
     /// Conformance suites and fixtures.
@@ -101,10 +107,23 @@ impl Tier {
     #[must_use]
     pub fn may_use(self, other: Self) -> bool {
         let allowed: &[Self] = match self {
-            Self::Names | Self::Problem | Self::Connections | Self::Webhooks | Self::Egress | Self::Tool => {
-                &[]
-            }
+            Self::Names
+            | Self::Problem
+            | Self::Connections
+            | Self::Webhooks
+            | Self::Egress
+            | Self::Seal
+            | Self::Tool => &[],
             Self::Vitals => &[Self::Problem, Self::Connections],
+            Self::Endpoints => &[
+                Self::Names,
+                Self::Plan,
+                Self::Domain,
+                Self::Ports,
+                Self::Commands,
+                Self::Webhooks,
+                Self::Seal,
+            ],
             Self::Plan | Self::Supervisor => &[Self::Names],
             Self::Outside | Self::ScriptedModel => &[Self::Names, Self::Supervisor],
             Self::Domain => &[Self::Names, Self::Plan],
@@ -126,6 +145,7 @@ impl Tier {
                 Self::Vitals,
                 Self::Webhooks,
                 Self::Egress,
+                Self::Endpoints,
             ],
             Self::Executor => &[
                 Self::Names,
@@ -161,6 +181,8 @@ impl Tier {
             }
             Self::Webhooks => "webhooks must be of use on its own, with nothing of ours",
             Self::Egress => "egress knows addresses, nothing of builds: nothing of ours",
+            Self::Seal => "sealing is of bytes, not of builds: nothing of ours",
+            Self::Endpoints => "endpoints uses commands, ports and below, webhooks and seal only",
             Self::Plan => "plan uses names only",
             Self::Supervisor => "supervisor knows processes, nothing of builds: names only",
             Self::Outside | Self::ScriptedModel => {
@@ -173,7 +195,8 @@ impl Tier {
             Self::Travel => "bundles brings git and ports together, and uses nothing above them",
             Self::Testkit => "testkit tests against ports: ports and below only",
             Self::Service => {
-                "a service uses commands, ports and below, problem, connections, vitals, webhooks and egress; adapters are \
+                "a service uses commands, endpoints, ports and below, problem, connections, vitals, webhooks and \
+                 egress; adapters are \
                  named in services/buildwright only, and services never use each other"
             }
             Self::Executor => {

@@ -1,5 +1,5 @@
 use buildwright_store_postgres::{PostgresOptions, PostgresStore};
-use ports::{ApiKeys, EventStore, Idempotency, ReadModels, Snapshots};
+use ports::{ApiKeys, EndpointList, EndpointSecrets, EventStore, Idempotency, ReadModels, Snapshots};
 use std::sync::Arc;
 use testkit::postgres::Server;
 pub(crate) use testkit::stores::{Subject, sample::*};
@@ -39,6 +39,14 @@ impl Subject for Scene {
     }
 
     fn keys(&self) -> Arc<dyn ApiKeys> {
+        Arc::new(self.store.clone())
+    }
+
+    fn endpoints(&self) -> Arc<dyn EndpointList> {
+        Arc::new(self.store.clone())
+    }
+
+    fn secrets(&self) -> Arc<dyn EndpointSecrets> {
         Arc::new(self.store.clone())
     }
 }

@@ -1,5 +1,8 @@
 use buildwright_store_sqlite::{SqliteOptions, SqliteStore};
-use ports::{ApiKeys, AppendError, Appended, EventStore, Idempotency, ReadModels, Snapshots, StreamId};
+use ports::{
+    ApiKeys, AppendError, Appended, EndpointList, EndpointSecrets, EventStore, Idempotency, ReadModels,
+    Snapshots, StreamId,
+};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -42,6 +45,14 @@ impl Subject for Scene {
     }
 
     fn keys(&self) -> Arc<dyn ApiKeys> {
+        Arc::new(self.store.clone())
+    }
+
+    fn endpoints(&self) -> Arc<dyn EndpointList> {
+        Arc::new(self.store.clone())
+    }
+
+    fn secrets(&self) -> Arc<dyn EndpointSecrets> {
         Arc::new(self.store.clone())
     }
 }

@@ -15,6 +15,6 @@ pub(crate) use conditional::{IfMatch, etag, has_tag, is_current};
 pub(crate) use cursor::{decode_cursor, encode_cursor};
 pub(crate) use fields::Fields;
 pub(crate) use params::{FromParams, MOST_DIGITS, MOST_WHOLE, Params, ParamsError, Query};
-pub(crate) use path::{BuildPath, TaskPath};
+pub(crate) use path::{BuildPath, EndpointPath, EndpointPathError, TaskPath, UNCONFIGURED};
 pub(crate) use problems::{Problems, pointer};
 pub(crate) use recency::catch_up;

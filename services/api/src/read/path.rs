@@ -4,7 +4,7 @@
 use crate::{App, auth::Caller, errors::api_errors};
 use axum::extract::{FromRequestParts, Path};
 use commands::Loaded;
-use domain::{BuildId, TaskId};
+use domain::{BuildId, EndpointId, TaskId};
 use http::request::Parts;
 use ports::Version;
 use std::str::FromStr;
@@ -14,6 +14,34 @@ pub(crate) struct BuildPath(pub(crate) BuildId);
 
 /// The task named by the path.
 pub(crate) struct TaskPath(pub(crate) TaskId);
+
+/// The webhook endpoint named by the path, as it is.
+pub(crate) struct EndpointPath(pub(crate) endpoints::Loaded);
+
+api_errors! {
+    /// The path names no webhook endpoint.
+    pub(crate) enum EndpointPathError {
+        NOT_FOUND "webhook_endpoint_unknown": Unknown => "there is no such webhook endpoint",
+        SERVICE_UNAVAILABLE "webhooks_not_configured": Unconfigured(detail: String) => "there are no webhooks here",
+    }
+}
+
+/// What the operator must do for there to be webhooks.
+pub(crate) const UNCONFIGURED: &str =
+    "the server has no key to seal secrets with: set BUILDWRIGHT_SECRET_KEY or --secret-key-file";
+
+impl FromRequestParts<App> for EndpointPath {
+    type Rejection = EndpointPathError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, EndpointPathError> {
+        let unconfigured = || EndpointPathError::Unconfigured(UNCONFIGURED.to_owned());
+        let endpoints = app.endpoints.as_ref().ok_or_else(unconfigured)?;
+        let id: EndpointId = id(parts, app).await.ok_or(EndpointPathError::Unknown)?;
+        let who = Caller::of(parts)?;
+        let theirs = endpoints.load(id).await?.filter(|loaded| loaded.endpoint.tenant == who.tenant);
+        theirs.map(Self).ok_or(EndpointPathError::Unknown)
+    }
+}
 
 api_errors! {
     /// The path names nothing.

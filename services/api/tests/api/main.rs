@@ -20,3 +20,4 @@ mod results;
 mod submit;
 mod support;
 mod tags;
+mod webhook_endpoints;

@@ -8,6 +8,7 @@ use crate::{
     fleet::{self, ApiOptions, BusOptions, ExecutorOptions, FleetOptions, Running},
     hiring,
     interrupts::Interrupts,
+    sealing,
 };
 use ::executor::{Settings, Signals};
 use bus_nats::NatsOptions;
@@ -20,7 +21,8 @@ pub(crate) async fn api(global: &Global, args: ApiArgs) -> anyhow::Result<ExitCo
     let mut fleet = fleet_options(global, args.fleet)?;
     fleet.bus.config.api.allow_local_repositories |= args.allow_local_repositories;
     args.pages.apply(&mut fleet.bus.config.api);
-    to_its_end(fleet::api(ApiOptions { listen, entrance, fleet }), None).await
+    let secret_key = sealing::given(args.secret_key.secret_key_file.as_deref())?;
+    to_its_end(fleet::api(ApiOptions { listen, entrance, secret_key, fleet }), None).await
 }
 
 pub(crate) async fn driver(global: &Global, args: DriverArgs) -> anyhow::Result<ExitCode> {

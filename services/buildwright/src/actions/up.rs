@@ -9,7 +9,7 @@ use crate::{
     interrupts::Interrupts,
     programs,
     render::print,
-    session,
+    sealing, session,
 };
 use std::process::ExitCode;
 
@@ -29,6 +29,7 @@ pub(crate) async fn up(global: &Global, args: UpArgs) -> anyhow::Result<ExitCode
         data_dir,
         listen,
         entrance,
+        secret_key: sealing::given(args.secret_key.secret_key_file.as_deref())?,
         slots: usize::from(args.executor.slots),
         executor: hired.choice,
         rebuild: args.rebuild,

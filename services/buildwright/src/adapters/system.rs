@@ -1,9 +1,9 @@
-//! Time and identity: the one place that reads them.
+//! Time, chance and identity: the one place that reads them.
 
 use chrono::{DateTime, Utc};
-use domain::BuildId;
+use domain::{BuildId, EndpointId};
 use names::{KeyId, KeyPrefix};
-use ports::{Clock, Ids, KeyText};
+use ports::{Chance, Clock, Ids, KeyText, NoChance};
 use std::{
     sync::{Mutex, PoisonError},
     time::SystemTime,
@@ -19,6 +19,18 @@ impl Clock for SystemClock {
         let now = DateTime::<Utc>::from(SystemTime::now());
         // Microseconds are what stores keep; more would differ after reading back.
         DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+    }
+}
+
+/// The generator that TLS keys come from.
+pub(crate) struct SystemChance;
+
+impl Chance for SystemChance {
+    fn bytes(&self) -> Result<[u8; 32], NoChance> {
+        let mut bytes = [0; 32];
+        let chance = rustls::crypto::ring::default_provider().secure_random;
+        chance.fill(&mut bytes).map_err(|_| NoChance)?;
+        Ok(bytes)
     }
 }
 
@@ -44,12 +56,6 @@ impl UlidIds {
     }
 }
 
-impl Ids for UlidIds {
-    fn build(&self) -> BuildId {
-        BuildId::new(self.next())
-    }
-}
-
 /// A new API key, from the generator that TLS keys come from.
 ///
 /// # Errors
@@ -61,4 +67,14 @@ pub(crate) fn random_key() -> anyhow::Result<KeyText> {
         chance.fill(bytes).map_err(|_| anyhow::anyhow!("this machine has no random numbers to give"))?;
     }
     Ok(KeyText::from_random(&for_prefix, &for_secret))
+}
+
+impl Ids for UlidIds {
+    fn build(&self) -> BuildId {
+        BuildId::new(self.next())
+    }
+
+    fn endpoint(&self) -> EndpointId {
+        EndpointId::new(self.next())
+    }
 }

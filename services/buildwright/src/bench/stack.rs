@@ -77,6 +77,7 @@ async fn embedded(data_dir: &Path, worker: Arc<NoopWorker>) -> anyhow::Result<(S
         data_dir: data_dir.to_owned(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         entrance: Entrance::ThisMachine,
+        secret_key: None,
         slots: SLOTS,
         executor: ExecutorChoice::Worker(worker),
         rebuild: false,

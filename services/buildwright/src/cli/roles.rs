@@ -1,4 +1,4 @@
-use super::{ExecutorArgs, PagesArgs};
+use super::{ExecutorArgs, PagesArgs, SecretKeyArgs};
 use crate::fleet::ArtifactsUrl;
 use clap::Args;
 use names::{ExecutorLabel, PoolName};
@@ -100,6 +100,8 @@ pub(crate) struct ApiArgs {
     pub(crate) allow_local_repositories: bool,
     #[command(flatten)]
     pub(crate) pages: PagesArgs,
+    #[command(flatten)]
+    pub(crate) secret_key: SecretKeyArgs,
 }
 
 /// `driver`.

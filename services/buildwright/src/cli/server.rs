@@ -78,6 +78,16 @@ impl PagesArgs {
     }
 }
 
+/// What secrets are sealed with.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct SecretKeyArgs {
+    /// A file with the key that secrets of webhooks are sealed with: the base64 of 32 random bytes, as
+    /// `openssl rand -base64 32` makes it. Older keys may follow it, a line each. In place of it
+    /// BUILDWRIGHT_SECRET_KEY can hold the keys
+    #[arg(long, value_name = "FILE", env = "BUILDWRIGHT_SECRET_KEY_FILE", hide_env_values = true)]
+    pub(crate) secret_key_file: Option<PathBuf>,
+}
+
 /// `up`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -112,6 +122,8 @@ pub(crate) struct UpArgs {
     pub(crate) allow_local_repositories: bool,
     #[command(flatten)]
     pub(crate) pages: PagesArgs,
+    #[command(flatten)]
+    pub(crate) secret_key: SecretKeyArgs,
     /// Throw the read models (what lists are read from) away at the start, and fold them again from all events
     #[arg(long)]
     pub(crate) rebuild: bool,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
-    Build, BuildId,
+    Build, BuildId, EndpointId,
     build::{BuildStatus, Work},
 };
 use futures::{StreamExt as _, stream::BoxStream};
@@ -173,11 +173,17 @@ impl MemoryModels {
         }
     }
 
-    fn fold(&self) -> BTreeMap<BuildId, Build> {
+    /// The events that are folded.
+    pub(super) fn events(&self) -> Vec<RecordedEvent> {
         let upto = *self.projected.borrow();
+        self.store.events.lock().unwrap().iter().filter(|event| event.position <= upto).cloned().collect()
+    }
+
+    fn fold(&self) -> BTreeMap<BuildId, Build> {
         let mut builds: BTreeMap<BuildId, Build> = BTreeMap::new();
-        for event in self.store.events.lock().unwrap().iter().filter(|event| event.position <= upto) {
-            builds.entry(event.stream.build()).or_default().apply(&event.build_event().unwrap());
+        for event in self.events() {
+            let Some(build) = event.stream.build() else { continue };
+            builds.entry(build).or_default().apply(&event.build_event().unwrap());
         }
         builds
     }
@@ -244,7 +250,7 @@ impl ReadModels for MemoryModels {
     async fn count_open(&self, submitted_by: &str, most: usize) -> Result<usize, StoreError> {
         let submitter = |id: &BuildId| {
             let events = self.store.events.lock().unwrap();
-            let first = events.iter().find(|event| event.stream.build() == *id);
+            let first = events.iter().find(|event| event.stream.build() == Some(*id));
             first.and_then(|event| event.metadata.actor.clone())
         };
         let open = self.fold().into_iter().filter(|(_, build)| !BuildStatus::is_terminal(build.status));
@@ -384,9 +390,19 @@ impl Clock for Ticking {
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
 
+impl Counter {
+    fn next(&self) -> Ulid {
+        Ulid(u128::from(self.0.fetch_add(1, Ordering::SeqCst)) + (1 << 100))
+    }
+}
+
 impl Ids for Counter {
     fn build(&self) -> BuildId {
-        BuildId::new(Ulid(u128::from(self.0.fetch_add(1, Ordering::SeqCst)) + (1 << 100)))
+        BuildId::new(self.next())
+    }
+
+    fn endpoint(&self) -> EndpointId {
+        EndpointId::new(self.next())
     }
 }
 

@@ -1,6 +1,7 @@
 //! A running API and what moves its builds on.
 
 mod clients;
+mod endpoints;
 mod memory;
 mod sse;
 
@@ -8,22 +9,29 @@ pub(crate) use clients::{Client, client, key};
 pub(crate) use memory::COMMIT;
 pub(crate) use sse::{Sse, SseEvent};
 
+use ::endpoints::{Endpoints, Vault};
 use buildwright_api::{Access, Anonymous, ApiSettings, App, Figures};
 use commands::{Builds, Writers};
 use domain::{
     BuildId, ModelUsage, Usage,
     build::{Attempt, Command, MergeResult, Outcome, Success, TaskResult, Work},
 };
+use endpoints::{Dice, MemorySecrets};
 use memory::{
     Counter, MemoryIdempotency, MemoryKeys, MemoryModels, MemoryOutput, MemoryResults, MemoryRoster,
     MemoryStore, Ticking,
 };
+use names::{KeyId, Scope};
 use plan::TaskNumber;
-use ports::{EventStore as _, OutputChunk, OutputLog as _, OutputStream};
+use ports::{
+    ApiKey, ApiKeys as _, EventStore as _, KeyChange, KeyLimits, KeyText, OutputChunk, OutputLog as _,
+    OutputStream,
+};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use ulid::Ulid;
 use vitals::{Metrics, ReadyChecks};
 
 pub(crate) struct Api {
@@ -36,6 +44,7 @@ pub(crate) struct Api {
     pub(crate) results: Arc<MemoryResults>,
     pub(crate) roster: Arc<MemoryRoster>,
     pub(crate) keys: Arc<MemoryKeys>,
+    pub(crate) secrets: Arc<MemorySecrets>,
     pub(crate) stop: CancellationToken,
     client: reqwest::Client,
     _stop: DropGuard,
@@ -77,8 +86,13 @@ impl Api {
         let access = Access::new(keys.clone(), settings.keys.clone(), Anonymous::Local, Figures::Open);
         let clock = Arc::new(Ticking::default());
         let stop = CancellationToken::new();
+        let secrets = Arc::new(MemorySecrets::default());
+        let seal = seal::Seal::new(seal::MasterKey::from_bytes(&[42; 32]));
+        let vault = Vault::new(secrets.clone(), seal, Arc::new(Dice::default()));
         let app = App {
             builds: Arc::new(Builds::new(store.clone(), clock.clone(), writers, 100)),
+            endpoints: Some(Arc::new(Endpoints::new(store.clone(), vault, clock.clone()))),
+            endpoint_list: models.clone(),
             access: Arc::new(access),
             store: store.clone(),
             read_models: models.clone(),
@@ -105,6 +119,7 @@ impl Api {
             results,
             roster,
             keys,
+            secrets,
             _stop: stop.clone().drop_guard(),
             stop,
             client,
@@ -131,6 +146,7 @@ impl Api {
             results: self.results.clone(),
             roster: self.roster.clone(),
             keys: self.keys.clone(),
+            secrets: self.secrets.clone(),
             _stop: stop.clone().drop_guard(),
             stop,
             client: self.client.clone(),
@@ -154,6 +170,26 @@ impl Api {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Response {
         self.request(Method::POST, path).json(body).send().await.unwrap()
+    }
+
+    /// The text of a new key.
+    pub(crate) async fn key(&self, n: u8, tenant: &str, scopes: &[Scope], limits: KeyLimits) -> String {
+        let text = KeyText::from_random(&[n; 8], &[n; 32]);
+        let key = ApiKey {
+            id: KeyId::new(Ulid(n.into())),
+            prefix: text.prefix().clone(),
+            digest: text.digest(),
+            name: "a test".parse().unwrap(),
+            tenant: tenant.parse().unwrap(),
+            scopes: scopes.iter().copied().collect(),
+            limits,
+            created: KeyChange { at: self.app.clock.now(), by: "cli:ann".into() },
+            expires_at: None,
+            revoked: None,
+            last_used_at: None,
+        };
+        self.keys.create_key(&key).await.unwrap();
+        text.expose().to_owned()
     }
 
     /// Submits a build whose plan is a chain of so many tasks.
