@@ -75,6 +75,35 @@ impl FromStr for TaskId {
     }
 }
 
+/// A webhook endpoint: `whk_` and 26 characters of ULID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EndpointId(Ulid);
+
+impl EndpointId {
+    /// Wraps a ULID made at the edge.
+    #[must_use]
+    pub fn new(id: Ulid) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for EndpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "whk_{}", self.0)
+    }
+}
+
+impl FromStr for EndpointId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        const WANTED: IdError = IdError("a webhook endpoint id: whk_ and 26 letters and digits");
+        let ulid = text.strip_prefix("whk_").ok_or(WANTED)?;
+        Ulid::from_string(ulid).map(Self).map_err(|_| WANTED)
+    }
+}
+
 /// An event of a build: `evt_`, the build's 26 characters, `_` and the version it gave the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -123,7 +152,7 @@ macro_rules! text_conversions {
         }
     )+};
 }
-text_conversions!(BuildId, TaskId, EventId);
+text_conversions!(BuildId, TaskId, EndpointId, EventId);
 
 #[cfg(test)]
 mod tests {

@@ -11,5 +11,5 @@ mod usage;
 
 pub use build::Build;
 pub use failure::{Failure, FailureClass};
-pub use id::{BuildId, EventId, IdError, TaskId};
+pub use id::{BuildId, EndpointId, EventId, IdError, TaskId};
 pub use usage::{ModelUsage, Usage};

@@ -4,6 +4,7 @@
 mod artifacts;
 mod bus;
 mod clock;
+mod deliveries;
 mod events;
 mod keys;
 mod leadership;
@@ -20,6 +21,10 @@ pub use bus::{
     Receipt, Received, TaskInput, TaskQueue, WorkKind, WorkOrder,
 };
 pub use clock::{Clock, Ids};
+pub use deliveries::{
+    AttemptError, Deliveries, DeliveriesKnown, Delivery, DeliveryAttempt, DeliveryBacklog, DeliveryBatch,
+    DeliveryFilter, DeliveryId, DeliveryIdError, DeliveryPage, DeliveryProgress, DeliveryStatus,
+};
 pub use events::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
     StreamId, TenantPage, Version,

@@ -78,6 +78,14 @@ impl SqliteStore {
         }
     }
 
+    pub(crate) fn requests(&self) -> &mpsc::Sender<Request> {
+        &self.requests
+    }
+
+    pub(crate) fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
     async fn change_keys(&self, change: keys::Change) -> Result<u64, StoreError> {
         let (answer, done) = oneshot::channel();
         self.requests.send(Request::Keys(change, answer)).await.map_err(|_| StoreError::Closed)?;
@@ -102,6 +110,7 @@ fn migrations() -> Migrator {
         step(1, "events and builds", include_str!("../../../migrations/sqlite/0001_events_and_builds.sql")),
         step(2, "snapshots", include_str!("../../../migrations/sqlite/0002_snapshots.sql")),
         step(3, "tenants and keys", include_str!("../../../migrations/sqlite/0003_tenants_and_keys.sql")),
+        step(6, "deliveries", include_str!("../../../migrations/sqlite/0006_deliveries.sql")),
     ])
 }
 

@@ -1,5 +1,5 @@
 use buildwright_store_postgres::{PostgresOptions, PostgresStore};
-use ports::{ApiKeys, EventStore, ReadModels, Snapshots};
+use ports::{ApiKeys, Deliveries, EventStore, ReadModels, Snapshots};
 use std::sync::Arc;
 use testkit::postgres::Server;
 pub(crate) use testkit::stores::{Subject, sample::*};
@@ -35,6 +35,10 @@ impl Subject for Scene {
     }
 
     fn keys(&self) -> Arc<dyn ApiKeys> {
+        Arc::new(self.store.clone())
+    }
+
+    fn deliveries(&self) -> Arc<dyn Deliveries> {
         Arc::new(self.store.clone())
     }
 }

@@ -1,5 +1,5 @@
 use buildwright_store_sqlite::{SqliteOptions, SqliteStore};
-use ports::{ApiKeys, AppendError, Appended, EventStore, ReadModels, Snapshots, StreamId};
+use ports::{ApiKeys, AppendError, Appended, Deliveries, EventStore, ReadModels, Snapshots, StreamId};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -38,6 +38,10 @@ impl Subject for Scene {
     }
 
     fn keys(&self) -> Arc<dyn ApiKeys> {
+        Arc::new(self.store.clone())
+    }
+
+    fn deliveries(&self) -> Arc<dyn Deliveries> {
         Arc::new(self.store.clone())
     }
 }
