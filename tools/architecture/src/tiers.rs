@@ -28,6 +28,7 @@ const CRATES: &[(&str, Tier)] = &[
     ("buildwright-bundles", Tier::Travel),
     ("buildwright-sandbox", Tier::Outside),
     ("buildwright-webhooks", Tier::Webhooks),
+    ("buildwright-egress", Tier::Egress),
     ("buildwright-scripted-model", Tier::ScriptedModel),
     ("buildwright-testkit", Tier::Testkit),
     ("buildwright-api", Tier::Service),
@@ -68,6 +69,8 @@ pub enum Tier {
     Travel,
     /// Signing and verifying, of use to others on its own.
     Webhooks,
+    /// Requests to addresses that strangers chose.
+    Egress,
     /// The stand-in for the model, which is part of the product and of many tests.
     ScriptedModel,
     /// Conformance suites and fixtures.
@@ -95,7 +98,7 @@ impl Tier {
     #[must_use]
     pub fn may_use(self, other: Self) -> bool {
         let allowed: &[Self] = match self {
-            Self::Names | Self::Problem | Self::Webhooks | Self::Tool => &[],
+            Self::Names | Self::Problem | Self::Webhooks | Self::Egress | Self::Tool => &[],
             Self::Vitals => &[Self::Problem],
             Self::Plan | Self::Supervisor => &[Self::Names],
             Self::Outside | Self::ScriptedModel => &[Self::Names, Self::Supervisor],
@@ -116,6 +119,7 @@ impl Tier {
                 Self::Problem,
                 Self::Vitals,
                 Self::Webhooks,
+                Self::Egress,
             ],
             Self::Executor => &[
                 Self::Names,
@@ -147,6 +151,7 @@ impl Tier {
             Self::Problem => "a problem document is of HTTP, not of builds: nothing of ours",
             Self::Vitals => "figures and checks are handed in as closures: vitals uses problem only",
             Self::Webhooks => "webhooks must be of use on its own, with nothing of ours",
+            Self::Egress => "egress knows addresses, nothing of builds: nothing of ours",
             Self::Plan => "plan uses names only",
             Self::Supervisor => "supervisor knows processes, nothing of builds: names only",
             Self::Outside | Self::ScriptedModel => {
@@ -159,7 +164,7 @@ impl Tier {
             Self::Travel => "bundles brings git and ports together, and uses nothing above them",
             Self::Testkit => "testkit tests against ports: ports and below only",
             Self::Service => {
-                "a service uses commands, ports and below, problem, vitals and webhooks; adapters are \
+                "a service uses commands, ports and below, problem, vitals, webhooks and egress; adapters are \
                  named in services/buildwright only, and services never use each other"
             }
             Self::Executor => {
