@@ -15,7 +15,7 @@ use async_nats::{
     jetstream::{context::PublishAckFuture, message::PublishMessage},
 };
 use chrono::{DateTime, Utc};
-use domain::{BuildId, EventId};
+use domain::{BuildId, EndpointId, EventId};
 use ports::{EventStore, Position, RecordedEvent, StoreError};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -52,7 +52,10 @@ struct Stand {
 struct Told<'a> {
     id: EventId,
     position: Position,
-    build: BuildId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build: Option<BuildId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<EndpointId>,
     version: u64,
     #[serde(rename = "type")]
     kind: &'a str,
@@ -152,11 +155,11 @@ impl EventFeed {
 }
 
 fn message(event: &RecordedEvent) -> Result<PublishMessage, async_nats::Error> {
-    let build = event.stream.build();
     let told = Told {
-        id: EventId { build, version: event.version.0 },
+        id: event.stream.event(event.version),
         position: event.position,
-        build,
+        build: event.stream.build(),
+        endpoint: event.stream.endpoint(),
         version: event.version.0,
         kind: &event.kind,
         schema_version: event.schema_version,

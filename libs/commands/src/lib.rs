@@ -196,9 +196,10 @@ impl Builds {
         if self.inner.writers == Writers::OnlyThis {
             return;
         }
+        let Some(build) = event.stream.build() else { return };
         let mailbox = match event.version {
-            Version(1) => Some(self.inner.cache.mailbox(event.stream.build())),
-            _ => self.inner.cache.known(event.stream.build()),
+            Version(1) => Some(self.inner.cache.mailbox(build)),
+            _ => self.inner.cache.known(build),
         };
         if let Some(mailbox) = mailbox {
             mailbox.hear(event);

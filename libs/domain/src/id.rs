@@ -1,6 +1,6 @@
 //! Identifiers, as text with a prefix.
 //!
-//! A build's id is a ULID. A task's id is its build's id and its number in the plan, an event's id its
+//! The ids of a build and of an endpoint are ULIDs. A task's id is its build's id and its number in the plan, an event's id its
 //! stream and its version: so neither needs a table to find what it belongs to, and neither can collide.
 
 use plan::TaskNumber;
@@ -104,19 +104,32 @@ impl FromStr for EndpointId {
     }
 }
 
-/// An event of a build: `evt_`, the build's 26 characters, `_` and the version it gave the stream.
+/// An event: `evt_`, the 26 characters of the build or endpoint it happened to, `_` and the version it gave the
+/// stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EventId {
-    /// The build whose stream holds it.
-    pub build: BuildId,
-    /// Its place in that stream, from 1.
-    pub version: u64,
+    of: Ulid,
+    version: u64,
+}
+
+impl EventId {
+    /// The event that gave a build's stream this version.
+    #[must_use]
+    pub fn of_build(build: BuildId, version: u64) -> Self {
+        Self { of: build.0, version }
+    }
+
+    /// The event that gave an endpoint's stream this version.
+    #[must_use]
+    pub fn of_endpoint(endpoint: EndpointId, version: u64) -> Self {
+        Self { of: endpoint.0, version }
+    }
 }
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "evt_{}_{}", self.build.0, self.version)
+        write!(f, "evt_{}_{}", self.of, self.version)
     }
 }
 
@@ -127,8 +140,8 @@ impl FromStr for EventId {
         const WANTED: IdError = IdError("an event id: evt_, 26 letters and digits, _ and a number");
         let (ulid, version) =
             text.strip_prefix("evt_").and_then(|rest| rest.split_once('_')).ok_or(WANTED)?;
-        let build = Ulid::from_string(ulid).map(BuildId).map_err(|_| WANTED)?;
-        digits(version).map(|version| Self { build, version }).ok_or(WANTED)
+        let of = Ulid::from_string(ulid).map_err(|_| WANTED)?;
+        digits(version).map(|version| Self { of, version }).ok_or(WANTED)
     }
 }
 
@@ -165,8 +178,11 @@ mod tests {
         assert_eq!(build.to_string().parse(), Ok(build));
         assert_eq!(task.to_string().parse(), Ok(task));
         assert_eq!(task.to_string(), format!("tsk_{}_12", &build.to_string()[4..]));
-        let event = EventId { build, version: 3 };
-        assert_eq!(event.to_string().parse(), Ok(event));
+        let endpoint = EndpointId::new(Ulid(7));
+        assert_eq!(endpoint.to_string().parse(), Ok(endpoint));
+        for event in [EventId::of_build(build, 3), EventId::of_endpoint(endpoint, 3)] {
+            assert_eq!(event.to_string().parse(), Ok(event));
+        }
     }
 
     #[test]
@@ -183,6 +199,7 @@ mod tests {
         for text in ["", "bld_", "tsk_01", "bld_01J0000000000000000000000", "BLD_x", "bld_../../etc/passwd"] {
             assert!(text.parse::<BuildId>().is_err(), "{text}");
             assert!(text.parse::<TaskId>().is_err(), "{text}");
+            assert!(text.parse::<EndpointId>().is_err(), "{text}");
         }
     }
 }

@@ -5,11 +5,15 @@
 //! transition function, for live writes and for replay alike.
 
 pub mod build;
+pub mod endpoint;
 mod failure;
 mod id;
+mod stored;
 mod usage;
 
 pub use build::Build;
+pub use endpoint::Endpoint;
 pub use failure::{Failure, FailureClass};
 pub use id::{BuildId, EndpointId, EventId, IdError, TaskId};
+pub use stored::DecodeError;
 pub use usage::{ModelUsage, Usage};

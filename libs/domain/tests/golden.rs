@@ -217,7 +217,7 @@ fn every_stored_event_is_read_as_what_it_was_and_written_again_alike() {
 #[test]
 fn every_version_of_every_kind_has_a_golden_file() {
     let snapshot = format!("snapshot.v{}.json", Build::SNAPSHOT_VERSION);
-    let mut names = vec!["stream.json".to_owned(), snapshot];
+    let mut names = vec!["endpoint".to_owned(), "stream.json".to_owned(), snapshot];
     for kind in BuildEvent::KINDS {
         let versions: Vec<(u16, BuildEvent)> =
             expected().into_iter().filter(|(_, event)| event.kind() == *kind).collect();

@@ -1,7 +1,7 @@
 //! Time and identity: read at the edge, handed inward as values.
 
 use chrono::{DateTime, Utc};
-use domain::BuildId;
+use domain::{BuildId, EndpointId};
 
 /// The time of day.
 pub trait Clock: Send + Sync {
@@ -13,4 +13,7 @@ pub trait Clock: Send + Sync {
 pub trait Ids: Send + Sync {
     /// An id no build has had, later than every id it gave before.
     fn build(&self) -> BuildId;
+
+    /// An id no webhook endpoint has had, later than every id it gave before.
+    fn endpoint(&self) -> EndpointId;
 }

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::{BuildId, build::BuildEvent};
+use domain::{BuildId, EndpointId, EventId, IdError, build::BuildEvent, endpoint::EndpointEvent};
 use names::TenantName;
 use serde::{Deserialize, Serialize};
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 use tokio::sync::watch;
 
 /// An event's place in the whole log: dense from 1, in commit order. 0 stands before the first event.
@@ -35,20 +35,56 @@ impl fmt::Display for Version {
 pub enum StreamId {
     /// A build's.
     Build(BuildId),
+    /// A webhook endpoint's.
+    Endpoint(EndpointId),
 }
 
 impl StreamId {
-    /// The build whose stream this is.
+    /// The build whose stream this is, if it is a build's.
     #[must_use]
-    pub fn build(self) -> BuildId {
-        let Self::Build(id) = self;
-        id
+    pub fn build(self) -> Option<BuildId> {
+        match self {
+            Self::Build(id) => Some(id),
+            Self::Endpoint(_) => None,
+        }
+    }
+
+    /// The webhook endpoint whose stream this is, if it is an endpoint's.
+    #[must_use]
+    pub fn endpoint(self) -> Option<EndpointId> {
+        match self {
+            Self::Endpoint(id) => Some(id),
+            Self::Build(_) => None,
+        }
+    }
+
+    /// The id of the event that gave this stream a version.
+    #[must_use]
+    pub fn event(self, version: Version) -> EventId {
+        match self {
+            Self::Build(id) => EventId::of_build(id, version.0),
+            Self::Endpoint(id) => EventId::of_endpoint(id, version.0),
+        }
+    }
+}
+
+impl FromStr for StreamId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        match text.parse() {
+            Ok(endpoint) => Ok(Self::Endpoint(endpoint)),
+            Err(_) => text.parse().map(Self::Build),
+        }
     }
 }
 
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.build().fmt(f)
+        match self {
+            Self::Build(id) => id.fmt(f),
+            Self::Endpoint(id) => id.fmt(f),
+        }
     }
 }
 
@@ -59,7 +95,7 @@ pub struct Metadata {
     /// The principal of the command: the id of an API key, `local`, `driver`, an executor's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Arc<str>>,
-    /// Whose build it is of.
+    /// Whose build or endpoint it is of.
     #[serde(default, skip_serializing_if = "is_default")]
     pub tenant: TenantName,
 }
@@ -85,6 +121,14 @@ impl NewEvent {
     /// # Errors
     /// If serde cannot write it: a defect.
     pub fn build(event: &BuildEvent) -> Result<Self, serde_json::Error> {
+        Ok(Self { kind: event.kind(), schema_version: event.schema_version(), payload: event.encode()? })
+    }
+
+    /// Encodes an endpoint's event.
+    ///
+    /// # Errors
+    /// If serde cannot write it: a defect.
+    pub fn endpoint(event: &EndpointEvent) -> Result<Self, serde_json::Error> {
         Ok(Self { kind: event.kind(), schema_version: event.schema_version(), payload: event.encode()? })
     }
 }
@@ -139,8 +183,16 @@ impl RecordedEvent {
     ///
     /// # Errors
     /// If it was written by a newer version or its data does not fit.
-    pub fn build_event(&self) -> Result<BuildEvent, domain::build::DecodeError> {
+    pub fn build_event(&self) -> Result<BuildEvent, domain::DecodeError> {
         BuildEvent::decode(&self.kind, self.schema_version, &self.payload)
+    }
+
+    /// Decodes an endpoint's event.
+    ///
+    /// # Errors
+    /// If it was written by a newer version or its data does not fit.
+    pub fn endpoint_event(&self) -> Result<EndpointEvent, domain::DecodeError> {
+        EndpointEvent::decode(&self.kind, self.schema_version, &self.payload)
     }
 }
 

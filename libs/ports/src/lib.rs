@@ -5,6 +5,7 @@ mod artifacts;
 mod bus;
 mod clock;
 mod deliveries;
+mod endpoints;
 mod events;
 mod keys;
 mod leadership;
@@ -24,6 +25,8 @@ pub use clock::{Clock, Ids};
 pub use deliveries::{
     AttemptError, Deliveries, DeliveriesKnown, Delivery, DeliveryAttempt, DeliveryBacklog, DeliveryBatch,
     DeliveryFilter, DeliveryId, DeliveryIdError, DeliveryPage, DeliveryProgress, DeliveryStatus,
+pub use endpoints::{
+    EndpointFilter, EndpointList, EndpointPage, EndpointRow, EndpointSecrets, Kept, SealedSecrets,
 };
 pub use events::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,

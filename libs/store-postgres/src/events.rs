@@ -3,7 +3,7 @@
 use crate::{failure::Damage, sessions::Query};
 use chrono::{DateTime, Utc};
 use names::TenantName;
-use ports::{Position, RecordedEvent, StoreError, StreamId, Version};
+use ports::{Position, RecordedEvent, StoreError, Version};
 use sqlx::{Row, postgres::PgRow};
 
 pub(crate) const OF_STREAM: &str = "SELECT position, stream, version, kind, schema_version, payload, metadata, recorded_at \
@@ -34,7 +34,7 @@ fn read(row: &PgRow) -> Result<RecordedEvent, Damage> {
     let metadata: &str = row.try_get(6)?;
     Ok(RecordedEvent {
         position: Position(row.try_get::<i64, _>(0)?.cast_unsigned()),
-        stream: StreamId::Build(row.try_get::<&str, _>(1)?.parse()?),
+        stream: row.try_get::<&str, _>(1)?.parse()?,
         version: Version(row.try_get::<i64, _>(2)?.cast_unsigned()),
         kind: row.try_get::<&str, _>(3)?.into(),
         schema_version: row.try_get::<i32, _>(4)?.try_into()?,

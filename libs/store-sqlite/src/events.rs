@@ -103,7 +103,7 @@ pub(crate) fn read(row: &SqliteRow) -> Result<RecordedEvent, Damage> {
     let metadata: &str = row.try_get(6)?;
     Ok(RecordedEvent {
         position: Position(row.try_get::<i64, _>(0)?.cast_unsigned()),
-        stream: StreamId::Build(row.try_get::<&str, _>(1)?.parse()?),
+        stream: row.try_get::<&str, _>(1)?.parse()?,
         version: Version(row.try_get::<i64, _>(2)?.cast_unsigned()),
         kind: row.try_get::<&str, _>(3)?.into(),
         schema_version: row.try_get::<i64, _>(4)?.try_into()?,

@@ -46,8 +46,7 @@ impl Driver {
             }
             for event in events {
                 self.builds.hear(&event);
-                if let Some(news) = news_in(&event) {
-                    let build = event.stream.build();
+                if let (Some(build), Some(news)) = (event.stream.build(), news_in(&event)) {
                     desk.admission().hear(build, event.version);
                     leave_unreadable(build, self.take_note(build, news, desk).await)?;
                 }

@@ -29,6 +29,7 @@ pub(crate) enum News {
 
 /// What is new in an event, if it is anything of this.
 pub(crate) fn news_in(event: &RecordedEvent) -> Option<News> {
+    event.stream.build()?;
     match &*event.kind {
         "build_completed" => return Some(News::Completed),
         "build_failed" | "build_cancelled" => return Some(News::Stopped),

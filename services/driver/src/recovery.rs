@@ -109,7 +109,7 @@ impl Driver {
             let Some(last) = events.last() else { break };
             at = last.position;
             for event in events {
-                let build = event.stream.build();
+                let Some(build) = event.stream.build() else { continue };
                 match withdrawal_in(&event) {
                     Some(News::Stopped) => self.queue.forget(build),
                     Some(News::Lost { work, attempt }) => self.queue.revoke(build, work, attempt),

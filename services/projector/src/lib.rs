@@ -91,7 +91,7 @@ impl Projector {
 
     async fn fold(&self, events: Vec<RecordedEvent>, upto: Position) -> Result<(), StoreError> {
         let mut decoded = Vec::with_capacity(events.len());
-        for event in &events {
+        for event in events.iter().filter(|event| event.stream.build().is_some()) {
             match event.build_event() {
                 Ok(fact) if summary::is_of_interest(&fact) => decoded.push((event, fact)),
                 Ok(_) => {}
@@ -104,7 +104,7 @@ impl Projector {
         let mut ids: Vec<_> = decoded
             .iter()
             .filter(|(_, fact)| !matches!(fact, BuildEvent::BuildSubmitted(_)))
-            .map(|(event, _)| event.stream.build())
+            .filter_map(|(event, _)| event.stream.build())
             .collect();
         ids.sort_unstable();
         ids.dedup();

@@ -26,9 +26,9 @@ pub(crate) fn is_of_interest(event: &BuildEvent) -> bool {
 }
 
 pub(crate) fn fold(rows: &mut HashMap<BuildId, BuildSummary>, recorded: &RecordedEvent, event: &BuildEvent) {
-    let id = recorded.stream.build();
+    let Some(id) = recorded.stream.build() else { return };
     if let BuildEvent::BuildSubmitted(submitted) = event {
-        rows.insert(id, begin(recorded, submitted));
+        rows.insert(id, begin(id, recorded, submitted));
         return;
     }
     let Some(row) = rows.get_mut(&id) else { return };
@@ -58,10 +58,10 @@ pub(crate) fn fold(rows: &mut HashMap<BuildId, BuildSummary>, recorded: &Recorde
     }
 }
 
-fn begin(recorded: &RecordedEvent, e: &data::BuildSubmitted) -> BuildSummary {
+fn begin(id: BuildId, recorded: &RecordedEvent, e: &data::BuildSubmitted) -> BuildSummary {
     let first_line = e.spec.prompt.trim().lines().next().unwrap_or_default();
     BuildSummary {
-        id: recorded.stream.build(),
+        id,
         tenant: e.spec.tenant.clone(),
         submitted_by: recorded.metadata.actor.clone(),
         status: BuildStatus::Queued,

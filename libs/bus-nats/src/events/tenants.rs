@@ -24,13 +24,13 @@ impl Default for Tenants {
 }
 
 impl Tenants {
-    /// The tenant of the build that an event is about.
+    /// The tenant of the build that an event is about. The events of endpoints say it themselves.
     pub(super) async fn of(
         &mut self,
         event: &RecordedEvent,
         store: &dyn EventStore,
     ) -> Result<TenantName, async_nats::Error> {
-        let build = event.stream.build();
+        let Some(build) = event.stream.build() else { return Ok(event.metadata.tenant.clone()) };
         if let Some(tenant) = self.0.get(&build) {
             return Ok(tenant.clone());
         }

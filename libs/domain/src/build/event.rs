@@ -11,18 +11,8 @@ pub mod data {
     use crate::{Failure, Usage, build::*};
     use chrono::{DateTime, Utc};
     use plan::{Plan, TaskNumber};
-    use serde::{Deserialize, Serialize};
 
-    macro_rules! event_data {
-        ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })+) => {$(
-            $(#[$meta])*
-            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-            #[serde(rename_all = "camelCase")]
-            pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
-        )+};
-    }
-
-    event_data! {
+    crate::stored::event_data! {
         /// A prompt was accepted.
         BuildSubmitted {
             /// What is ordered.
@@ -252,102 +242,27 @@ pub enum PlanSource {
     Model,
 }
 
-/// Why a stored event cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// Written by a newer version of Buildwright.
-    #[error("event type {kind:?} version {version} is not known to this version")]
-    Unknown {
-        /// Its type.
-        kind: String,
-        /// Its schema version.
-        version: u16,
-    },
-    /// Its data does not fit its type.
-    #[error("event of type {kind:?} version {version}: {source}")]
-    Malformed {
-        /// Its type.
-        kind: String,
-        /// Its schema version.
-        version: u16,
-        /// What does not fit.
-        source: serde_json::Error,
-    },
-}
-
-macro_rules! build_events {
-    ($($name:ident $kind:literal $version:literal $doc:literal,)+) => {
-        /// An event of a build.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-        pub enum BuildEvent {
-            $(#[doc = $doc] $name(data::$name),)+
-        }
-
-        impl BuildEvent {
-            /// Every type name, in the order of the documentation.
-            pub const KINDS: &'static [&'static str] = &[$($kind),+];
-
-            /// The type name: a contract with every reader.
-            #[must_use]
-            pub fn kind(&self) -> &'static str {
-                match self { $(Self::$name(_) => $kind,)+ }
-            }
-
-            /// The schema version that [`BuildEvent::encode`] writes.
-            #[must_use]
-            pub fn schema_version(&self) -> u16 {
-                match self { $(Self::$name(_) => $version,)+ }
-            }
-
-            /// The data as JSON.
-            ///
-            /// # Errors
-            /// Never for events made by `decide`; serde asks for it.
-            pub fn encode(&self) -> Result<String, serde_json::Error> {
-                match self { $(Self::$name(data) => serde_json::to_string(data),)+ }
-            }
-
-            /// Reads a stored event of any known version.
-            ///
-            /// # Errors
-            /// If the type or version is unknown or the data does not fit.
-            pub fn decode(kind: &str, version: u16, json: &str) -> Result<Self, DecodeError> {
-                match (kind, version) {
-                    $(($kind, $version) => serde_json::from_str(json).map(Self::$name).map_err(|source| {
-                        DecodeError::Malformed { kind: kind.to_owned(), version, source }
-                    }),)+
-                    _ => Err(DecodeError::Unknown { kind: kind.to_owned(), version }),
-                }
-            }
-        }
-
-        $(impl From<data::$name> for BuildEvent {
-            fn from(data: data::$name) -> Self {
-                Self::$name(data)
-            }
-        })+
-    };
-}
-
-build_events! {
-    BuildSubmitted "build_submitted" 1 "A prompt was accepted.",
-    BuildStarted "build_started" 1 "The first piece of work was taken up.",
-    PlanningScheduled "planning_scheduled" 1 "Planning may be taken up.",
-    PlanningStarted "planning_started" 1 "Planning was taken up.",
-    PlanningFailed "planning_failed" 1 "A try at planning failed.",
-    PlanGenerated "plan_generated" 1 "There is a plan.",
-    TaskScheduled "task_scheduled" 1 "A task may be taken up.",
-    TaskStarted "task_started" 1 "A task was taken up.",
-    TaskCompleted "task_completed" 1 "A task is done, with evidence.",
-    TaskFailed "task_failed" 1 "A try at a task failed.",
-    TaskTimeout "task_timeout" 1 "A try at a task took too long.",
-    AttemptLost "attempt_lost" 1 "An attempt was lost with its executor.",
-    MergeScheduled "merge_scheduled" 1 "The results may be merged.",
-    MergeCompleted "merge_completed" 1 "The results are merged and published.",
-    MergeFailed "merge_failed" 1 "A try at merging failed.",
-    UsageRecorded "usage_recorded" 1 "An abandoned attempt told its cost.",
-    BuildCompleted "build_completed" 1 "The build is finished.",
-    BuildFailed "build_failed" 1 "The build is over without a result.",
-    BuildCancelled "build_cancelled" 1 "Somebody stopped the build.",
+crate::stored::stored_events! {
+    /// An event of a build.
+    BuildEvent {
+        BuildSubmitted "build_submitted" 1 "A prompt was accepted.",
+        BuildStarted "build_started" 1 "The first piece of work was taken up.",
+        PlanningScheduled "planning_scheduled" 1 "Planning may be taken up.",
+        PlanningStarted "planning_started" 1 "Planning was taken up.",
+        PlanningFailed "planning_failed" 1 "A try at planning failed.",
+        PlanGenerated "plan_generated" 1 "There is a plan.",
+        TaskScheduled "task_scheduled" 1 "A task may be taken up.",
+        TaskStarted "task_started" 1 "A task was taken up.",
+        TaskCompleted "task_completed" 1 "A task is done, with evidence.",
+        TaskFailed "task_failed" 1 "A try at a task failed.",
+        TaskTimeout "task_timeout" 1 "A try at a task took too long.",
+        AttemptLost "attempt_lost" 1 "An attempt was lost with its executor.",
+        MergeScheduled "merge_scheduled" 1 "The results may be merged.",
+        MergeCompleted "merge_completed" 1 "The results are merged and published.",
+        MergeFailed "merge_failed" 1 "A try at merging failed.",
+        UsageRecorded "usage_recorded" 1 "An abandoned attempt told its cost.",
+        BuildCompleted "build_completed" 1 "The build is finished.",
+        BuildFailed "build_failed" 1 "The build is over without a result.",
+        BuildCancelled "build_cancelled" 1 "Somebody stopped the build.",
+    }
 }

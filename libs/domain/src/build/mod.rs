@@ -22,8 +22,9 @@ mod snapshot;
 mod spec;
 mod state;
 
+pub use crate::stored::DecodeError;
 pub use command::{Attempt, Command, MergeResult, Outcome, Rejection, Success, TaskResult, Work};
-pub use event::{BuildEvent, DecodeError, PlanSource, data};
+pub use event::{BuildEvent, PlanSource, data};
 pub use evidence::{Changes, check as check_evidence};
 pub use snapshot::SnapshotError;
 pub use spec::{BuildSpec, Limits, Priority, PriorityError, Repository};

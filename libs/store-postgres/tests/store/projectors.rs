@@ -23,7 +23,7 @@ async fn count(store: PostgresStore, upto: u64) -> u64 {
         loop {
             let events = store.read_all(from, 17).await.expect("a page");
             let Some(last) = events.last().map(|event| event.position) else { break };
-            let ids: Vec<_> = events.iter().map(|event| event.stream.build()).collect();
+            let ids: Vec<_> = events.iter().filter_map(|event| event.stream.build()).collect();
             let rows = store.summaries(&ids).await.expect("rows");
             let mut rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
             for id in ids {

@@ -1,6 +1,6 @@
 use crate::errors::Fault;
 use chrono::{DateTime, Utc};
-use domain::{BuildId, EventId};
+use domain::{BuildId, EndpointId, EventId};
 use ports::RecordedEvent;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -28,11 +28,16 @@ pub(crate) struct EventView {
     #[schema(value_type = String)]
     kind: Arc<str>,
     /// The build it happened to.
-    #[schema(value_type = String)]
-    build_id: BuildId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    build_id: Option<BuildId>,
+    /// The webhook endpoint it happened to, if it is not a build's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    endpoint_id: Option<EndpointId>,
     /// Its place among all events, without gaps; the `id` of server-sent events and the meaning of `after`.
     sequence: u64,
-    /// Its place among the events of its build, without gaps.
+    /// Its place among the events of its build or endpoint, without gaps.
     version: u64,
     /// The version of the schema of `data`.
     schema_version: u16,
@@ -51,11 +56,11 @@ impl TryFrom<RecordedEvent> for EventView {
     type Error = Fault;
 
     fn try_from(event: RecordedEvent) -> Result<Self, Fault> {
-        let build_id = event.stream.build();
         Ok(Self {
-            id: EventId { build: build_id, version: event.version.0 },
+            id: event.stream.event(event.version),
             kind: event.kind,
-            build_id,
+            build_id: event.stream.build(),
+            endpoint_id: event.stream.endpoint(),
             sequence: event.position.0,
             version: event.version.0,
             schema_version: event.schema_version,

@@ -1,12 +1,13 @@
 //! Time and identity: the one place that reads them.
 
 use chrono::{DateTime, Utc};
-use domain::BuildId;
+use domain::{BuildId, EndpointId};
 use ports::{Clock, Ids};
 use std::{
     sync::{Mutex, PoisonError},
     time::SystemTime,
 };
+use ulid::Ulid;
 
 /// The clock of the machine.
 pub(crate) struct SystemClock;
@@ -24,15 +25,25 @@ impl Clock for SystemClock {
 #[derive(Default)]
 pub(crate) struct UlidIds(Mutex<ulid::Generator>);
 
-impl Ids for UlidIds {
+impl UlidIds {
     #[expect(clippy::disallowed_methods, reason = "this is the source that everything else is handed")]
-    fn build(&self) -> BuildId {
+    fn next(&self) -> Ulid {
         let mut generator = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             // It fails only when 2^80 ids of one millisecond are used up.
             if let Ok(id) = generator.generate() {
-                return BuildId::new(id);
+                return id;
             }
         }
+    }
+}
+
+impl Ids for UlidIds {
+    fn build(&self) -> BuildId {
+        BuildId::new(self.next())
+    }
+
+    fn endpoint(&self) -> EndpointId {
+        EndpointId::new(self.next())
     }
 }

@@ -140,7 +140,7 @@ impl Scene {
     }
 
     pub(crate) async fn wait_for_kind(&self, id: BuildId, kind: &str) {
-        self.wait_for(|event| event.stream.build() == id && &*event.kind == kind).await;
+        self.wait_for(|event| event.stream.build() == Some(id) && &*event.kind == kind).await;
     }
 
     /// Writes an event past all rules.

@@ -102,9 +102,10 @@ impl ReadModels for Log {
     async fn open_builds(&self, after: Option<BuildId>, limit: usize) -> Result<Vec<BuildId>, StoreError> {
         let mut open = BTreeSet::new();
         for event in self.0.read_all(Position(0), 100_000).await? {
+            let Some(build) = event.stream.build() else { continue };
             match &*event.kind {
-                "build_submitted" => open.insert(event.stream.build()),
-                "build_completed" | "build_failed" | "build_cancelled" => open.remove(&event.stream.build()),
+                "build_submitted" => open.insert(build),
+                "build_completed" | "build_failed" | "build_cancelled" => open.remove(&build),
                 _ => false,
             };
         }

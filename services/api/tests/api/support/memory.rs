@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
-    Build, BuildId,
+    Build, BuildId, EndpointId,
     build::{BuildStatus, Work},
 };
 use futures::{StreamExt as _, stream::BoxStream};
@@ -163,7 +163,8 @@ impl MemoryModels {
         let upto = *self.projected.borrow();
         let mut builds: BTreeMap<BuildId, Build> = BTreeMap::new();
         for event in self.store.events.lock().unwrap().iter().filter(|event| event.position <= upto) {
-            builds.entry(event.stream.build()).or_default().apply(&event.build_event().unwrap());
+            let Some(build) = event.stream.build() else { continue };
+            builds.entry(build).or_default().apply(&event.build_event().unwrap());
         }
         builds
     }
@@ -357,8 +358,18 @@ impl Clock for Ticking {
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
 
+impl Counter {
+    fn next(&self) -> Ulid {
+        Ulid(u128::from(self.0.fetch_add(1, Ordering::SeqCst)) + (1 << 100))
+    }
+}
+
 impl Ids for Counter {
     fn build(&self) -> BuildId {
-        BuildId::new(Ulid(u128::from(self.0.fetch_add(1, Ordering::SeqCst)) + (1 << 100)))
+        BuildId::new(self.next())
+    }
+
+    fn endpoint(&self) -> EndpointId {
+        EndpointId::new(self.next())
     }
 }
