@@ -25,6 +25,7 @@ pub use clock::{Clock, Ids};
 pub use deliveries::{
     AttemptError, Deliveries, DeliveriesKnown, Delivery, DeliveryAttempt, DeliveryBacklog, DeliveryBatch,
     DeliveryFilter, DeliveryId, DeliveryIdError, DeliveryPage, DeliveryProgress, DeliveryStatus,
+};
 pub use endpoints::{
     EndpointFilter, EndpointList, EndpointPage, EndpointRow, EndpointSecrets, Kept, SealedSecrets,
 };

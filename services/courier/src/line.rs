@@ -331,9 +331,20 @@ impl Line {
         }
         if whole {
             // Where all of these wait for others, asking at once would say the same.
-            let pause = if self.ours.len() > before { TimeDelta::zero() } else { TimeDelta::milliseconds(200) };
+            let pause =
+                if self.ours.len() > before { TimeDelta::zero() } else { TimeDelta::milliseconds(200) };
             self.due_at = Some(now + pause);
         }
+    }
+
+    /// Whether rows of builds have to be read.
+    pub(crate) fn has_questions(&self) -> bool {
+        self.lanes.has_questions()
+    }
+
+    /// Whether something waits that was not sent yet.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.without_row.is_empty()
     }
 
     /// Builds whose rows have to be read after the next time that results are stored.

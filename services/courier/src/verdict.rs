@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use ports::{AttemptError, Delivery, DeliveryAttempt, DeliveryStatus};
+use ports::{AttemptError, Delivery, DeliveryAttempt, DeliveryStatus, Position};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
@@ -32,15 +32,21 @@ impl Attempted {
         }
     }
 
-    fn why(&self) -> Option<AttemptError> {
+    /// Why it failed, if it did.
+    pub(crate) fn why(&self) -> Option<AttemptError> {
         self.error.or((self.reply() != Reply::Delivered).then_some(AttemptError::Status))
     }
 
-    /// As it is kept.
+    /// As it is kept of a delivery.
     pub(crate) fn kept(self, delivery: &Delivery) -> DeliveryAttempt {
+        self.kept_of(delivery.id.position, delivery.attempts)
+    }
+
+    /// As it is kept, under a number.
+    pub(crate) fn kept_of(self, position: Position, number: u32) -> DeliveryAttempt {
         DeliveryAttempt {
-            position: delivery.id.position,
-            number: delivery.attempts,
+            position,
+            number,
             at: self.at,
             took: self.took,
             status: self.status,

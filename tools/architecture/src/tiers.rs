@@ -34,6 +34,7 @@ const CRATES: &[(&str, Tier)] = &[
     ("buildwright-api", Tier::Service),
     ("buildwright-driver", Tier::Service),
     ("buildwright-projector", Tier::Service),
+    ("buildwright-courier", Tier::Service),
     ("buildwright-executor", Tier::Executor),
     ("buildwright", Tier::Root),
     ("buildwright-blackbox", Tier::BlackBox),

@@ -66,6 +66,10 @@ impl Lanes {
         !self.turns.is_empty()
     }
 
+    pub(crate) fn has_questions(&self) -> bool {
+        !self.questions.is_empty()
+    }
+
     pub(crate) fn take_questions(&mut self) -> Vec<BuildId> {
         std::mem::take(&mut self.questions)
     }
@@ -150,8 +154,7 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(&build) else { return (Vec::new(), Vec::new()) };
         let fresh = std::mem::take(&mut lane.queue);
         self.queued -= fresh.len();
-        let must_wait =
-            rows.front().and_then(|first| first.delivery.next_at).is_some_and(|at| at > now);
+        let must_wait = rows.front().and_then(|first| first.delivery.next_at).is_some_and(|at| at > now);
         if must_wait {
             lane.store = Store::Rows;
             return (Vec::new(), fresh.into());
