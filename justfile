@@ -24,6 +24,10 @@ lint:
 deploy:
     scripts/test deploy
 
+# try a running server against its description, and a client made of it
+contract:
+    scripts/test contract
+
 # a sample build through the real Claude CLI, with no key and no network
 demo:
     cargo run --release -- demo

@@ -52,12 +52,36 @@ pub struct Executed {
     pub position: Position,
 }
 
+/// The versions of a build at which a command may change it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Expected {
+    /// Any.
+    #[default]
+    Any,
+    /// One of these.
+    OneOf(Vec<Version>),
+}
+
+impl Expected {
+    /// Whether a version is one of them.
+    #[must_use]
+    pub fn holds(&self, version: Version) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(versions) => versions.contains(&version),
+        }
+    }
+}
+
 /// Why a command had no effect.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ExecuteError {
     /// The aggregate refused it.
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    /// The build is not at the version that was expected.
+    #[error("the build is at another version than expected")]
+    Outdated,
     /// The store failed.
     #[error(transparent)]
     Store(Arc<StoreError>),
@@ -142,6 +166,20 @@ impl Builds {
         self.post(id, actor, command).await
     }
 
+    /// Like [`Builds::execute`], but only if the build exists at an expected version when the command is decided.
+    ///
+    /// # Errors
+    /// If it was refused, the build is at another version, or it could not be stored.
+    pub async fn execute_at(
+        &self,
+        id: BuildId,
+        actor: Arc<str>,
+        command: Command,
+        expected: Expected,
+    ) -> Result<Executed, ExecuteError> {
+        self.post_at(id, actor, command, expected).await
+    }
+
     /// Like [`Builds::execute`], but the command has its place in the order of the build's commands as soon as
     /// this returns, before the answer is waited for.
     pub fn post(
@@ -150,8 +188,18 @@ impl Builds {
         actor: Arc<str>,
         command: Command,
     ) -> impl Future<Output = Result<Executed, ExecuteError>> + Send + use<> {
+        self.post_at(id, actor, command, Expected::Any)
+    }
+
+    fn post_at(
+        &self,
+        id: BuildId,
+        actor: Arc<str>,
+        command: Command,
+        expected: Expected,
+    ) -> impl Future<Output = Result<Executed, ExecuteError>> + Send + use<> {
         let mailbox = self.inner.cache.mailbox(id);
-        let answer = mailbox.post(actor, command);
+        let answer = mailbox.post(actor, command, expected);
         Mailbox::serve(mailbox, Arc::clone(&self.inner));
         // The serving task answers everything; if it died, what is stored is unknown to us.
         async move {

@@ -1,6 +1,6 @@
 //! The commands that wait for one build, and their common way into the store.
 
-use crate::{ExecuteError, Executed, Inner, Loaded, Writers, decided::Decided};
+use crate::{ExecuteError, Executed, Expected, Inner, Loaded, Writers, decided::Decided};
 use domain::{
     BuildId,
     build::{BuildEvent, Command},
@@ -29,6 +29,7 @@ type Answer = Result<Executed, ExecuteError>;
 struct Letter {
     actor: Arc<str>,
     command: Command,
+    expected: Expected,
     reply: oneshot::Sender<Answer>,
 }
 
@@ -79,9 +80,14 @@ impl Mailbox {
         }
     }
 
-    pub(crate) fn post(&self, actor: Arc<str>, command: Command) -> oneshot::Receiver<Answer> {
+    pub(crate) fn post(
+        &self,
+        actor: Arc<str>,
+        command: Command,
+        expected: Expected,
+    ) -> oneshot::Receiver<Answer> {
         let (reply, answer) = oneshot::channel();
-        self.waiting().letters.push_back(Letter { actor, command, reply });
+        self.waiting().letters.push_back(Letter { actor, command, expected, reply });
         answer
     }
 
@@ -157,7 +163,7 @@ impl Mailbox {
         loop {
             // Deciding can take the state away.
             let owner = loaded.build.spec.as_ref().map(|spec| spec.tenant.clone());
-            let commands = letters.iter().map(|letter| &letter.command);
+            let commands = letters.iter().map(|letter| (&letter.command, &letter.expected));
             let decided = Decided::of(&mut loaded, commands, inner.writers);
             if decided.events.is_empty() {
                 if known == Known::Now {
@@ -235,7 +241,7 @@ fn answered(decided: Decided, mut loaded: Loaded, appended: Option<Appended>) ->
     }
     let position = loaded.position;
     let answer = |events| Executed { version: Version(before.0 + events), position };
-    let answers = answers.into_iter().map(|one| one.map(answer).map_err(ExecuteError::from)).collect();
+    let answers = answers.into_iter().map(|one| one.map(answer)).collect();
     (loaded, answers)
 }
 

@@ -25,6 +25,12 @@ impl BuildId {
         Self(id)
     }
 
+    /// The ULID in it.
+    #[must_use]
+    pub fn ulid(self) -> Ulid {
+        self.0
+    }
+
     /// The id of this build's task of that number.
     #[must_use]
     pub fn task(self, number: TaskNumber) -> TaskId {

@@ -1,4 +1,4 @@
-//! Time and identity: read at the edge, handed inward as values.
+//! Time, chance and identity: read at the edge, handed inward as values.
 
 use chrono::{DateTime, Utc};
 use domain::{BuildId, EndpointId};
@@ -7,6 +7,12 @@ use domain::{BuildId, EndpointId};
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> DateTime<Utc>;
+}
+
+/// Randomness that is fit for keys.
+pub trait Chance: Send + Sync {
+    /// Bytes that nobody can foresee.
+    fn bytes(&self) -> [u8; 32];
 }
 
 /// New identifiers.

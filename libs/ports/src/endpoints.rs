@@ -37,8 +37,8 @@ pub struct EndpointPage {
     pub more: bool,
 }
 
-/// Endpoints as far as events have been folded in, see [`crate::ReadModels::projected`]. What is deleted is in it no
-/// more.
+/// Endpoints as far as events have been folded in, see [`crate::ReadModels::projected`]. Rows of deleted ones stay,
+/// so that nobody who is late stores them again, and are in no list.
 #[async_trait]
 pub trait EndpointList: Send + Sync {
     /// A page of a tenant's endpoints.
@@ -64,11 +64,18 @@ pub trait EndpointList: Send + Sync {
         limit: usize,
     ) -> Result<Vec<EndpointRow>, StoreError>;
 
-    /// The rows of some endpoints, for folding further events into them.
+    /// The rows of some endpoints, deleted ones too, for folding further events into them.
     ///
     /// # Errors
     /// The store's failure.
     async fn endpoint_rows(&self, ids: &[EndpointId]) -> Result<Vec<EndpointRow>, StoreError>;
+
+    /// Stores rows, each in place of one of an older version. Before the position they stand for is: who stores a row
+    /// again changes nothing.
+    ///
+    /// # Errors
+    /// The store's failure; whatever was stored then may be stored again.
+    async fn put_endpoints(&self, rows: &[EndpointRow]) -> Result<(), StoreError>;
 }
 
 /// What only the sender may know of an endpoint, sealed.

@@ -7,6 +7,7 @@ mod clock;
 mod deliveries;
 mod endpoints;
 mod events;
+mod idempotency;
 mod keys;
 mod leadership;
 mod output;
@@ -21,7 +22,7 @@ pub use bus::{
     Answer, BusError, Confirmation, ExecutorName, Handout, Lease, Offered, OutcomeBus, OutcomeReport,
     Receipt, Received, TaskInput, TaskQueue, WorkKind, WorkOrder,
 };
-pub use clock::{Clock, Ids};
+pub use clock::{Chance, Clock, Ids};
 pub use deliveries::{
     AttemptError, Deliveries, DeliveriesKnown, Delivery, DeliveryAttempt, DeliveryBacklog, DeliveryBatch,
     DeliveryFilter, DeliveryId, DeliveryIdError, DeliveryPage, DeliveryProgress, DeliveryStatus,
@@ -32,6 +33,9 @@ pub use endpoints::{
 pub use events::{
     Append, AppendError, Appended, EventStore, Metadata, NewEvent, Position, RecordedEvent, StoreError,
     StreamId, TenantPage, Version,
+};
+pub use idempotency::{
+    Abandoned, BeginRequest, Begun, Claim, Fingerprint, Idempotency, IdempotencyKey, KeptAnswer,
 };
 pub use keys::{
     ApiKey, ApiKeys, Created, KeyChange, KeyDigest, KeyFilter, KeyLimits, KeyPage, KeyState, KeyText,

@@ -21,17 +21,21 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 pub struct Problem {
     /// What kind of problem it is: `urn:buildwright:problem:` and a stable code.
     #[serde(rename = "type")]
+    #[schema(max_length = 128, pattern = "^urn:buildwright:problem:[a-z_]+$")]
     pub kind: String,
     /// The same in words, equal for all problems of the kind.
+    #[schema(max_length = 200)]
     pub title: String,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
     /// What is particular to this occurrence.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4_096)]
     pub detail: Option<String>,
     /// Everything wrong with the request, where that is the problem.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 50, required = false)]
     pub errors: Vec<FieldError>,
 }
 
@@ -42,8 +46,10 @@ pub struct FieldError {
     #[serde(rename = "in")]
     pub location: Location,
     /// JSON pointer (RFC 6901) into the body; for the other parts `/` and the parameter's name.
+    #[schema(max_length = 301)]
     pub pointer: String,
     /// What is wrong and what would be right.
+    #[schema(max_length = 301)]
     pub message: String,
 }
 

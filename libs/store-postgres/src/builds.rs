@@ -98,7 +98,7 @@ pub(crate) async fn begin_again(connection: &mut PgConnection) -> Result<Checkpo
     )
     .fetch_one(&mut *transaction)
     .await?;
-    sqlx::query("TRUNCATE builds, build_labels").execute(&mut *transaction).await?;
+    sqlx::query("TRUNCATE builds, build_labels, webhook_endpoints").execute(&mut *transaction).await?;
     let empty = Checkpoint { era: era.cast_unsigned(), position: Position(0) };
     sqlx::query("SELECT pg_notify($1, $2)")
         .bind(CHANNEL)

@@ -19,7 +19,7 @@
 //! | `wakeups` | telling other processes of it, and hearing from them |
 //! | `projecting` | the read models' checkpoint: only one process at a time moves it |
 //! | `tail` | the end of the log in memory |
-//! | `events`, `snapshots`, `builds`, `listing` | the SQL |
+//! | `events`, `snapshots`, `builds`, `listing`, `idempotency` | the SQL |
 //! | `deliveries` | what became of events on their way to webhook endpoints |
 //! | `sessions` | connections and their settings, and reading through them |
 //! | `scratch` | databases for the time of a measurement |
@@ -32,8 +32,10 @@ mod batch;
 mod builds;
 mod deliveries;
 mod dice;
+mod endpoints;
 mod events;
 mod failure;
+mod idempotency;
 mod keys;
 mod leadership;
 mod link;

@@ -49,6 +49,8 @@ fn migrator() -> Migrator {
         step(2, "snapshots", include_str!("../../../migrations/postgres/0002_snapshots.sql")),
         step(3, "appends notify", include_str!("../../../migrations/postgres/0003_appends_notify.sql")),
         step(4, "tenants and keys", include_str!("../../../migrations/postgres/0004_tenants_and_keys.sql")),
+        step(5, "idempotency", include_str!("../../../migrations/postgres/0005_idempotency.sql")),
+        step(6, "webhook endpoints", include_str!("../../../migrations/postgres/0006_webhook_endpoints.sql")),
         step(7, "deliveries", include_str!("../../../migrations/postgres/0007_deliveries.sql")),
     ]);
     // While a fleet is upgraded, old processes start over the tables of the new ones: see the folder's README.

@@ -79,6 +79,11 @@ impl PostgresStore {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// Connections for statements that may be sent twice.
+    pub(crate) fn readers(&self) -> &Pool {
+        &self.inner.readers
+    }
+
     /// Finishes the appends that wait and gives up all connections. Whatever is asked afterwards fails with
     /// [`StoreError::Closed`].
     pub async fn close(&self) {
@@ -263,6 +268,6 @@ impl ApiKeys for PostgresStore {
     }
 }
 
-fn sql_limit(limit: usize) -> i64 {
+pub(crate) fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -46,6 +46,8 @@ pub(crate) enum Damage {
     #[error(transparent)]
     Id(#[from] domain::IdError),
     #[error(transparent)]
+    Ulid(#[from] ulid::DecodeError),
+    #[error(transparent)]
     Project(#[from] names::ProjectNameError),
     #[error(transparent)]
     Tenant(#[from] names::FleetNameError),

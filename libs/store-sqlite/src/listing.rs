@@ -131,7 +131,7 @@ fn with_labels(sql: &mut Sql, filter: &BuildFilter, before: &str, limit: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SqliteOptions, SqliteStore, deliveries, events, keys};
+    use crate::{SqliteOptions, SqliteStore, deliveries, endpoints, events, keys};
     use sqlx::{Row, SqlSafeStr, SqlStr};
     use std::collections::BTreeMap;
 
@@ -141,6 +141,7 @@ mod tests {
         let mut queries: Vec<SqlStr> = lists.map(Sql::into_sql).into();
         queries.extend(keys::QUERIES.map(SqlSafeStr::into_sql_str));
         queries.extend(deliveries::QUERIES.map(SqlSafeStr::into_sql_str));
+        queries.extend(endpoints::QUERIES.map(SqlSafeStr::into_sql_str));
         queries.extend(
             [events::HEAD, events::VERSIONS, events::OF_STREAM, events::OF_ALL, events::OF_TENANT]
                 .map(SqlSafeStr::into_sql_str),

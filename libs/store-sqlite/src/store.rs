@@ -82,6 +82,7 @@ impl SqliteStore {
         &self.requests
     }
 
+    /// Connections for reading.
     pub(crate) fn readers(&self) -> &SqlitePool {
         &self.readers
     }
@@ -93,10 +94,17 @@ impl SqliteStore {
     }
 
     async fn change(&self, projection: Projection) -> Result<(), StoreError> {
+        self.ask(|answer| Request::Project(projection, answer)).await?
+    }
+
+    /// Asks the writer and waits for its answer.
+    pub(crate) async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, StoreError> {
         let (answer, done) = oneshot::channel();
-        let request = Request::Project(projection, answer);
-        self.requests.send(request).await.map_err(|_| StoreError::Closed)?;
-        done.await.map_err(|_| StoreError::Closed)?
+        self.requests.send(request(answer)).await.map_err(|_| StoreError::Closed)?;
+        done.await.map_err(|_| StoreError::Closed)
     }
 }
 
@@ -110,6 +118,8 @@ fn migrations() -> Migrator {
         step(1, "events and builds", include_str!("../../../migrations/sqlite/0001_events_and_builds.sql")),
         step(2, "snapshots", include_str!("../../../migrations/sqlite/0002_snapshots.sql")),
         step(3, "tenants and keys", include_str!("../../../migrations/sqlite/0003_tenants_and_keys.sql")),
+        step(4, "idempotency", include_str!("../../../migrations/sqlite/0004_idempotency.sql")),
+        step(5, "webhook endpoints", include_str!("../../../migrations/sqlite/0005_webhook_endpoints.sql")),
         step(6, "deliveries", include_str!("../../../migrations/sqlite/0006_deliveries.sql")),
     ])
 }
@@ -117,9 +127,7 @@ fn migrations() -> Migrator {
 #[async_trait]
 impl EventStore for SqliteStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let (answer, done) = oneshot::channel();
-        self.requests.send(Request::Append(append, answer)).await.map_err(|_| StoreError::Closed)?;
-        done.await.map_err(|_| StoreError::Closed)?
+        self.ask(|answer| Request::Append(append, answer)).await?
     }
 
     async fn read_stream(
@@ -170,10 +178,7 @@ impl Snapshots for SqliteStore {
     }
 
     async fn save_snapshot(&self, stream: StreamId, snapshot: Snapshot) -> Result<(), StoreError> {
-        let (answer, done) = oneshot::channel();
-        let request = Request::Save(stream, snapshot, answer);
-        self.requests.send(request).await.map_err(|_| StoreError::Closed)?;
-        done.await.map_err(|_| StoreError::Closed)?
+        self.ask(|answer| Request::Save(stream, snapshot, answer)).await?
     }
 }
 
@@ -259,7 +264,7 @@ impl ApiKeys for SqliteStore {
     }
 }
 
-fn sql_limit(limit: usize) -> i64 {
+pub(crate) fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 

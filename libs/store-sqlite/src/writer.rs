@@ -1,7 +1,13 @@
 //! The task that writes.
 
 use crate::{
-    builds, deliveries, events, failure::Failure, keys, placement::Placement, snapshots, tail::Tail,
+    builds, deliveries, endpoints, events,
+    failure::Failure,
+    idempotency::{self, Change, Done},
+    keys,
+    placement::Placement,
+    snapshots,
+    tail::Tail,
     versions::Versions,
 };
 use ports::{Append, AppendError, Appended, BuildSummary, Position, Snapshot, StoreError, StreamId, Version};
@@ -35,6 +41,8 @@ pub(crate) enum Request {
     Save(StreamId, Snapshot, Answer<Result<(), StoreError>>),
     Keys(keys::Change, Answer<Result<u64, StoreError>>),
     Deliveries(deliveries::Change, Answer<Result<u64, StoreError>>),
+    Endpoints(endpoints::Change, Answer<Result<u64, StoreError>>),
+    Idempotency(Change, Answer<Result<Done, StoreError>>),
     Close(Answer<()>),
 }
 
@@ -71,6 +79,8 @@ struct Batch {
     snapshots: Vec<Saving>,
     keys: Vec<(keys::Change, Answer<Result<u64, StoreError>>)>,
     deliveries: Vec<(deliveries::Change, Answer<Result<u64, StoreError>>)>,
+    endpoints: Vec<(endpoints::Change, Answer<Result<u64, StoreError>>)>,
+    idempotency: Vec<(Change, Answer<Result<Done, StoreError>>)>,
     closing: Vec<Answer<()>>,
 }
 
@@ -122,7 +132,7 @@ impl Writer {
 
     /// Stores a batch and answers it. Whoever stopped waiting for an answer is not told.
     async fn serve(&mut self, batch: Batch) {
-        let Batch { appends, projections, snapshots, keys, deliveries, .. } = batch;
+        let Batch { appends, projections, snapshots, idempotency, keys, endpoints, deliveries, .. } = batch;
         let (appends, appenders): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
         let (projections, projectors): (Vec<_>, Vec<_>) = projections.into_iter().unzip();
         match self.store(appends, projections).await {
@@ -146,6 +156,19 @@ impl Writer {
                 }
             }
         }
+        let (changes, askers): (Vec<_>, Vec<_>) = idempotency.into_iter().unzip();
+        match self.settle(&changes).await {
+            Ok(done) => {
+                for (answer, done) in askers.into_iter().zip(done) {
+                    let _ = answer.send(done);
+                }
+            }
+            Err(failure) => {
+                for answer in askers {
+                    let _ = answer.send(Err(failure.clone().into()));
+                }
+            }
+        }
         // In a transaction of its own, so that a snapshot for which there is no room costs no event its place.
         for (stream, snapshot, answer) in snapshots {
             let _ = answer.send(self.save(stream, &snapshot).await.map_err(StoreError::from));
@@ -153,12 +176,28 @@ impl Writer {
         for (change, answer) in keys {
             let _ = answer.send(self.change_keys(&change).await.map_err(StoreError::from));
         }
+        for (change, answer) in endpoints {
+            let _ = answer.send(self.change_endpoints(&change).await.map_err(StoreError::from));
+        }
         let (changes, answers): (Vec<_>, Vec<_>) = deliveries.into_iter().unzip();
         let results = self.change_deliveries(&changes).await;
         for (n, answer) in answers.into_iter().enumerate() {
             let result = results.as_ref().map(|done| done.get(n).copied().unwrap_or_default());
             let _ = answer.send(result.map_err(|failure| failure.clone().into()));
         }
+    }
+
+    async fn settle(&mut self, changes: &[Change]) -> Result<Vec<Result<Done, StoreError>>, Failure> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.connect().await?;
+        let Some(connection) = &mut self.connection else { return Err(sqlx::Error::WorkerCrashed.into()) };
+        let settled = idempotency::carry_out(connection, changes).await;
+        if settled.is_err() {
+            self.distrust().await;
+        }
+        Ok(settled?)
     }
 
     async fn save(&mut self, stream: StreamId, snapshot: &Snapshot) -> Result<(), Failure> {
@@ -198,6 +237,16 @@ impl Writer {
             Ok::<_, sqlx::Error>(changed)
         };
         let changed = changed.await;
+        if changed.is_err() {
+            self.distrust().await;
+        }
+        Ok(changed?)
+    }
+
+    async fn change_endpoints(&mut self, change: &endpoints::Change) -> Result<u64, Failure> {
+        self.connect().await?;
+        let Some(connection) = &mut self.connection else { return Err(sqlx::Error::WorkerCrashed.into()) };
+        let changed = change.apply(connection).await;
         if changed.is_err() {
             self.distrust().await;
         }
@@ -296,6 +345,7 @@ async fn write(
             }
             Projection::Reset => {
                 builds::clear(&mut transaction).await?;
+                endpoints::clear(&mut transaction).await?;
                 projected = Some(Position(0));
             }
         }
@@ -317,6 +367,8 @@ impl Batch {
                 Request::Save(stream, snapshot, answer) => batch.snapshots.push((stream, snapshot, answer)),
                 Request::Keys(change, answer) => batch.keys.push((change, answer)),
                 Request::Deliveries(change, answer) => batch.deliveries.push((change, answer)),
+                Request::Endpoints(change, answer) => batch.endpoints.push((change, answer)),
+                Request::Idempotency(change, answer) => batch.idempotency.push((change, answer)),
                 Request::Close(answer) => batch.closing.push(answer),
             }
         }

@@ -5,7 +5,9 @@
 
 pub mod appending;
 pub mod deliveries;
+pub mod endpoints;
 pub mod following;
+pub mod idempotency;
 pub mod keys;
 pub mod listing;
 pub mod payloads;
@@ -14,7 +16,9 @@ pub mod sample;
 pub mod snapshots;
 pub mod tenants;
 
-use ports::{ApiKeys, Deliveries, EventStore, ReadModels, Snapshots};
+use ports::{
+    ApiKeys, Deliveries, EndpointList, EndpointSecrets, EventStore, Idempotency, ReadModels, Snapshots,
+};
 use std::sync::Arc;
 
 /// A store to be tested, on data of its own.
@@ -32,6 +36,9 @@ pub trait Subject: Sized + Send + Sync {
     /// Its snapshots.
     fn snapshots(&self) -> Arc<dyn Snapshots>;
 
+    /// Its requests that may come twice.
+    fn idempotency(&self) -> Arc<dyn Idempotency>;
+
     /// Its read models.
     fn read_models(&self) -> Arc<dyn ReadModels>;
 
@@ -40,6 +47,12 @@ pub trait Subject: Sized + Send + Sync {
 
     /// Its deliveries.
     fn deliveries(&self) -> Arc<dyn Deliveries>;
+
+    /// Its webhook endpoints.
+    fn endpoints(&self) -> Arc<dyn EndpointList>;
+
+    /// The secrets of its webhook endpoints.
+    fn secrets(&self) -> Arc<dyn EndpointSecrets>;
 }
 
 /// One test for each promise, against a [`Subject`](crate::stores::Subject).
@@ -72,6 +85,13 @@ macro_rules! store_conformance {
                 a_snapshot_is_read_as_it_was_saved_last_also_after_opening_again
                 a_snapshot_never_goes_back
             }
+            idempotency {
+                an_answer_is_given_again_to_the_same_request_also_after_opening_again
+                of_many_at_once_one_becomes_the_holder
+                a_request_whose_holder_is_gone_is_taken_over_with_the_reserved_id
+                a_request_that_was_given_up_can_be_begun_again_at_once
+                keys_are_kept_for_their_time_and_removed_bit_by_bit
+            }
             projecting {
                 a_row_is_read_as_it_was_stored
                 rows_and_checkpoint_are_stored_together_and_reset_together
@@ -83,6 +103,14 @@ macro_rules! store_conformance {
                 a_tenant_without_events_need_not_read_twice
                 lists_are_one_tenants_whatever_else_is_asked_for
                 open_builds_are_counted_by_who_submitted_them
+            }
+            endpoints {
+                an_endpoint_is_listed_as_it_was_stored_last_also_after_opening_again
+                endpoints_are_listed_by_tenant_newest_first_in_pages_without_those_of_one_build
+                what_is_deleted_is_in_no_list_and_does_not_come_back
+                a_reset_forgets_endpoints_and_keeps_secrets
+                secrets_are_kept_by_version_also_after_opening_again
+                an_event_of_an_endpoint_is_read_from_its_stream
             }
             keys {
                 a_key_is_found_as_it_was_stored_also_after_opening_again

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use connections::Bounds;
 use http::StatusCode;
 use problem::Problem;
 use serde_json::json;
@@ -16,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 /// Probes come every few seconds: there is no use in asking to wait longer.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// So long may open requests take to end.
-const DRAIN: Duration = Duration::from_secs(3);
+/// For a few probes.
+const BOUNDS: Bounds =
+    Bounds { connections: 128, head_timeout: Duration::from_secs(10), drain: Duration::from_secs(3) };
 
 #[derive(Clone)]
 struct Vitals {
@@ -44,15 +46,7 @@ pub async fn serve_health(
         .method_not_allowed_fallback(only_get)
         .layer(middleware::map_response(tell_when_to_retry))
         .with_state(Vitals { ready, metrics });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let drained = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        ended = serving.into_future() => ended,
-        () = drained => Ok(()),
-    }
+    connections::serve(listener, router, BOUNDS, stop).await
 }
 
 async fn alive() -> Json<serde_json::Value> {

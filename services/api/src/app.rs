@@ -1,6 +1,6 @@
 use crate::ApiSettings;
 use commands::Builds;
-use ports::{Clock, EventStore, Ids, OutputLog, ReadModels, Results, Roster};
+use ports::{Clock, EventStore, Idempotency, Ids, OutputLog, ReadModels, Results, Roster};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use vitals::{Metrics, ReadyChecks};
@@ -14,6 +14,8 @@ pub struct App {
     pub store: Arc<dyn EventStore>,
     /// What lists are answered from.
     pub read_models: Arc<dyn ReadModels>,
+    /// Requests that may come twice.
+    pub idempotency: Arc<dyn Idempotency>,
     /// Output of runs.
     pub output: Arc<dyn OutputLog>,
     /// What builds made.

@@ -1,4 +1,17 @@
-use crate::{App, routes};
+//! The OpenAPI document: what the endpoints say of themselves, and what holds for all of them.
+
+mod answers;
+mod conventions;
+mod finish;
+mod parameters;
+mod settings;
+mod shapes;
+mod webhooks;
+
+pub(crate) use finish::finish;
+
+use crate::wire::{Cursor, LabelFilter};
+use crate::{ApiSettings, App, routes};
 use problem::Problem;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -18,16 +31,17 @@ use utoipa_axum::{router::OpenApiRouter, routes};
         (name = "tasks", description = "The parts of a build"),
         (name = "events", description = "Everything that happened, in order"),
         (name = "executors", description = "Who does the work"),
+        (name = "webhooks", description = "What is sent to those who subscribe"),
         (name = "operation", description = "For those who operate it"),
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, LabelFilter, Cursor)),
 )]
 struct Doc;
 
-/// The OpenAPI description of every endpoint.
+/// The OpenAPI description of every endpoint, with the bounds that are the defaults.
 #[must_use]
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    routed().into_openapi()
+pub fn openapi() -> serde_json::Value {
+    finish(&routed().into_openapi(), &ApiSettings::default())
 }
 
 /// Every endpoint, with its description: an endpoint cannot have one without the other.

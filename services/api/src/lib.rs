@@ -7,15 +7,21 @@
 //! | `read` | extractors, which gather *every* problem of a request before refusing it |
 //! | `order` | from a request to the build it orders |
 //! | `feed` | server-sent events, read from the stores by cursor |
+//! | `once` | a POST that comes twice under one key is carried out once |
+//! | `principal` | who asks |
+//! | `rate` | how much each may ask for |
 //! | `errors` | the sets of errors of the endpoints, each answered as an RFC 9457 document |
-//! | `edge` | what holds for every request: id, time limit, figures, panics, errors that nobody phrased |
+//! | `edge` | what holds for every request: id, trace, time limit, figures, web pages, panics, unphrased errors |
 
 mod app;
 mod document;
 mod edge;
 mod errors;
 mod feed;
+mod once;
 mod order;
+mod principal;
+mod rate;
 mod read;
 mod router;
 mod routes;
@@ -24,7 +30,8 @@ mod settings;
 mod wire;
 
 pub use app::App;
+pub use connections::Bounds;
 pub use document::openapi;
 pub use router::router;
 pub use server::serve;
-pub use settings::ApiSettings;
+pub use settings::{ApiSettings, IdempotencySettings, Origin, OriginError, OriginSettings, RateSettings};

@@ -3,7 +3,7 @@
 use crate::{
     ApiSettings,
     read::{Fields, FromJson, Problems},
-    wire::{LimitsDraft, RepositoryDraft, SubmitBuild},
+    wire::{LABEL_KEY_CHARS, LABEL_VALUE_CHARS, LimitsDraft, RepositoryDraft, SubmitBuild},
 };
 use domain::build::{BuildSpec, Limits, Priority, Repository};
 use names::{BranchName, PoolName, ProjectName, RepositoryUrl, TenantName};
@@ -163,11 +163,10 @@ fn limits(draft: LimitsDraft, settings: &ApiSettings, problems: &mut Problems) -
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 10^15 fits")]
 fn cost_limit(usd: f64, problems: &mut Problems) -> Option<u64> {
-    let nano = (usd * 1e9).round();
-    if (1.0..=1e15).contains(&nano) {
-        return Some(nano as u64);
+    if (1e-9..=1e6).contains(&usd) {
+        return Some((usd * 1e9).round() as u64);
     }
-    problems.add("/limits/maxCostUsd", "must be more than 0 and at most 1000000");
+    problems.add("/limits/maxCostUsd", "must be from 0.000000001 to 1000000");
     None
 }
 
@@ -188,7 +187,9 @@ fn labels(
             problems.add(&pointer, "a label's key has 1 to 63 letters, digits, `.`, `_`, `/` and `-`");
         }
         match value {
-            Value::String(text) if text.chars().count() > 255 || text.chars().any(char::is_control) => {
+            Value::String(text)
+                if text.chars().count() > LABEL_VALUE_CHARS || text.chars().any(char::is_control) =>
+            {
                 problems.add(&pointer, "must have at most 255 characters, none of them a control character");
             }
             Value::String(text) => {
@@ -202,7 +203,8 @@ fn labels(
 
 /// Whether a text can be the key of a label.
 pub(crate) fn is_label_key(key: &str) -> bool {
-    (1..=63).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/-".contains(&b))
+    (1..=LABEL_KEY_CHARS).contains(&key.len())
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/-".contains(&b))
 }
 
 fn check_plan(draft: plan::PlanDraft, settings: &ApiSettings, problems: &mut Problems) -> Option<Plan> {

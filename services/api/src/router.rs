@@ -1,4 +1,4 @@
-use crate::{App, document, edge, routes::health::document::Document};
+use crate::{App, document, edge, once, rate, routes::health::document::Document};
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -15,17 +15,24 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 /// The endpoints over an [`App`].
 pub fn router(app: App) -> Router {
     watch_events(&app);
+    let limits = rate::Limits::new(&app.settings);
     let (router, document) = document::routed().split_for_parts();
-    // A document built from our own types can be written.
-    let document = Document(serde_json::to_vec(&document).map(Bytes::from).unwrap_or_default());
+    let methods = edge::methods::Methods::of(&document);
+    let document = Document(Bytes::from(document::finish(&document, &app.settings).to_string()));
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("application/gzip"));
     router
         .merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json")))
         .layer(Extension(document))
         // Bodies are bounded where they are read; axum's own bound would answer in text.
         .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(methods, edge::methods::tell))
+        .layer(middleware::from_fn(edge::freshness::tag))
+        .layer(middleware::from_fn_with_state(app.clone(), once::once))
         .layer(CompressionLayer::new().compress_when(compressible))
         .layer(middleware::from_fn_with_state(app.clone(), edge::limit_time))
+        .layer(middleware::from_fn_with_state(limits.clone(), rate::limit))
+        .layer(middleware::from_fn_with_state(limits, rate::limit_failures))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app.settings.origins), edge::origins::guard))
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(middleware::map_response(edge::phrase_errors))
         .layer(middleware::map_response_with_state(app.clone(), edge::tell_when_to_retry))
@@ -37,6 +44,7 @@ pub fn router(app: App) -> Router {
                 .on_request(DefaultOnRequest::new())
                 .on_failure(()),
         )
+        .layer(middleware::from_fn(edge::trace::join))
         .layer(middleware::from_fn(edge::identify))
         .with_state(app)
 }

@@ -1,4 +1,4 @@
-use crate::{App, router};
+use crate::{App, once, router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -7,19 +7,10 @@ use tokio_util::sync::CancellationToken;
 /// # Errors
 /// If the listener fails.
 pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> std::io::Result<()> {
-    let drain = app.settings.drain;
+    let bounds = app.settings.connections;
     // Streams would keep the server waiting for ever: they end with the same token.
-    let router = router(App { stop: stop.clone(), ..app });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let drained = async {
-        stop.cancelled().await;
-        tokio::time::sleep(drain).await;
-    };
-    tokio::select! {
-        ended = serving.into_future() => ended,
-        () = drained => {
-            tracing::warn!(after_seconds = drain.as_secs(), "requests were still open when the time to stop was over");
-            Ok(())
-        }
-    }
+    let app = App { stop: stop.clone(), ..app };
+    tokio::spawn(stop.clone().run_until_cancelled_owned(once::prune(app.clone())));
+    let router = router(app);
+    connections::serve(listener, router, bounds, stop).await
 }

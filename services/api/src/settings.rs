@@ -1,5 +1,8 @@
+use connections::Bounds;
 use domain::build::Limits;
-use std::time::Duration;
+use http::HeaderValue;
+use serde::Deserialize;
+use std::{num::NonZeroU32, str::FromStr, sync::Arc, time::Duration};
 
 /// Bounds and defaults of the HTTP edge.
 #[derive(Debug, Clone)]
@@ -42,11 +45,119 @@ pub struct ApiSettings {
     pub max_diff_bytes: usize,
     /// So many events may the projector be behind for the process to count as ready.
     pub max_projection_lag: u64,
-    /// So long may open requests take to end once the process stops.
-    pub drain: Duration,
+    /// Of requests that may come twice.
+    pub idempotency: IdempotencySettings,
+    /// Of requests altogether.
+    pub rate: RateSettings,
+    /// Which web pages may use this server, and under which names it does.
+    pub origins: Arc<OriginSettings>,
+    /// Of connections.
+    pub connections: Bounds,
     /// Whether a build may start from a repository on this machine's disk. Never where clients are not the
     /// owner of the machine.
     pub allow_local_repositories: bool,
+}
+
+/// Of requests with an `Idempotency-Key`.
+#[derive(Debug, Clone)]
+pub struct IdempotencySettings {
+    /// So long a key is kept.
+    pub keep: Duration,
+    /// So long a request may take until another process takes it over.
+    pub lease: Duration,
+    /// The pause between two removals of old keys.
+    pub prune_every: Duration,
+    /// Most bytes of an answer that is kept.
+    pub max_answer_bytes: usize,
+}
+
+impl Default for IdempotencySettings {
+    fn default() -> Self {
+        Self {
+            keep: Duration::from_hours(24),
+            lease: Duration::from_mins(1),
+            prune_every: Duration::from_mins(1),
+            max_answer_bytes: 4 << 20,
+        }
+    }
+}
+
+/// Which web pages may use this server, and under which names it may be looked for.
+#[derive(Debug, Clone, Default)]
+pub struct OriginSettings {
+    /// Pages of these origins may read answers and change things.
+    pub cors_origins: Vec<Origin>,
+    /// Names beside `localhost` that a `Host` header may give. If there are some, a listener that other machines
+    /// reach answers under no others either.
+    pub allowed_hosts: Vec<String>,
+}
+
+impl OriginSettings {
+    pub(crate) fn allows(&self, origin: &HeaderValue) -> bool {
+        self.cors_origins.iter().any(|allowed| match allowed {
+            Origin::Any => true,
+            Origin::One(one) => origin.as_bytes().eq_ignore_ascii_case(one.as_bytes()),
+        })
+    }
+}
+
+/// Where a web page comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Origin {
+    /// From anywhere: `*`.
+    Any,
+    /// From one place, as browsers write it: `https://name` or `https://name:port`.
+    One(String),
+}
+
+/// Why a text is no origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be * or an origin such as https://example.com or http://localhost:3000, without a path")]
+pub struct OriginError;
+
+impl TryFrom<String> for Origin {
+    type Error = OriginError;
+
+    fn try_from(text: String) -> Result<Self, OriginError> {
+        text.parse()
+    }
+}
+
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        let uri: http::Uri = text.parse().map_err(|_| OriginError)?;
+        let bare = uri.path() == "/" && uri.query().is_none() && !text.ends_with('/');
+        let named = uri.scheme().is_some() && uri.authority().is_some_and(|it| !it.as_str().contains('@'));
+        if bare && named { Ok(Self::One(text.to_owned())) } else { Err(OriginError) }
+    }
+}
+
+/// How much each may ask for, of each process.
+#[derive(Debug, Clone)]
+pub struct RateSettings {
+    /// Most requests of a principal within a minute, unless its key says otherwise; as many as come if `None`.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// Most answers within a minute to an address whose requests do not say who asks; further ones say no more
+    /// than that.
+    pub failures_per_minute: Option<NonZeroU32>,
+    /// Of so many, at most, is counted how much they asked for.
+    pub most_buckets: usize,
+}
+
+impl Default for RateSettings {
+    fn default() -> Self {
+        Self {
+            requests_per_minute: NonZeroU32::new(600_000),
+            failures_per_minute: NonZeroU32::new(300),
+            most_buckets: 100_000,
+        }
+    }
 }
 
 impl Default for ApiSettings {
@@ -71,7 +182,14 @@ impl Default for ApiSettings {
             heartbeat: Duration::from_secs(15),
             max_diff_bytes: 10 << 20,
             max_projection_lag: 10_000,
-            drain: Duration::from_secs(10),
+            idempotency: IdempotencySettings::default(),
+            rate: RateSettings::default(),
+            origins: Arc::default(),
+            connections: Bounds {
+                connections: 4_096,
+                head_timeout: Duration::from_secs(30),
+                drain: Duration::from_secs(10),
+            },
             allow_local_repositories: false,
         }
     }

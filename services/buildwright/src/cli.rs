@@ -9,7 +9,7 @@ pub(crate) use build::{BuildArgs, WatchArgs};
 pub(crate) use look::{BuildsArgs, CancelArgs, LogsArgs, ShowArgs, What};
 pub(crate) use roles::{ApiArgs, BusArgs, DriverArgs, ExecutorRoleArgs, FleetArgs, ProjectorArgs};
 pub(crate) use server::{
-    BenchArgs, DemoArgs, DoctorArgs, ExecutorArgs, ExecutorKind, ScriptedModelArgs, UpArgs,
+    BenchArgs, DemoArgs, DoctorArgs, ExecutorArgs, ExecutorKind, PagesArgs, ScriptedModelArgs, UpArgs,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

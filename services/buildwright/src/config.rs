@@ -6,11 +6,16 @@
 mod fleet;
 
 use anyhow::Context as _;
-use api::ApiSettings;
+use api::{ApiSettings, Origin};
 use bus_local::OutputBounds;
 use bus_nats::{NatsOptions, RosterBounds};
 use serde::Deserialize;
-use std::{num::NonZeroUsize, path::Path, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 use store_postgres::PostgresOptions;
 use workspace::HarvestLimits;
 
@@ -149,6 +154,14 @@ section! {
         max_wait_seconds: u64,
         heartbeat_seconds: u64,
         max_diff_bytes: usize,
+        idempotency_hours: u64,
+        idempotency_lease_seconds: u64,
+        requests_per_minute: u32,
+        failures_per_minute: u32,
+        max_connections: usize,
+        head_timeout_seconds: u64,
+        cors_origins: Vec<Origin>,
+        allowed_hosts: Vec<String>,
     }
 }
 
@@ -194,6 +207,15 @@ impl Api {
         set(&mut api.max_wait, self.max_wait_seconds.map(Duration::from_secs));
         set(&mut api.heartbeat, self.heartbeat_seconds.map(Duration::from_secs));
         set(&mut api.max_diff_bytes, self.max_diff_bytes);
+        set(&mut api.idempotency.keep, fleet::hours(self.idempotency_hours));
+        set(&mut api.idempotency.lease, self.idempotency_lease_seconds.map(Duration::from_secs));
+        set(&mut api.rate.requests_per_minute, self.requests_per_minute.map(NonZeroU32::new));
+        set(&mut api.rate.failures_per_minute, self.failures_per_minute.map(NonZeroU32::new));
+        set(&mut api.connections.connections, self.max_connections);
+        set(&mut api.connections.head_timeout, self.head_timeout_seconds.map(Duration::from_secs));
+        let origins = Arc::make_mut(&mut api.origins);
+        set(&mut origins.cors_origins, self.cors_origins);
+        set(&mut origins.allowed_hosts, self.allowed_hosts);
     }
 }
 

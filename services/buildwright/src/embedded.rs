@@ -100,6 +100,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         builds: Arc::clone(&parts.builds),
         store: Arc::clone(&parts.store),
         read_models: Arc::clone(&parts.read_models),
+        idempotency: Arc::new(store.clone()),
         output,
         results: Arc::new(GitResults::new(repositories, Sharing::OneDisk)),
         roster: Arc::clone(&parts.roster),

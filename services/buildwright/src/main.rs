@@ -85,7 +85,7 @@ async fn dispatch(global: Global, command: Command) -> anyhow::Result<ExitCode> 
         Command::ScriptedModel(args) => Box::pin(actions::scripted_model::serve(&global, args)).await,
         Command::Openapi => {
             // As a value its names are in order, as in the committed document.
-            render::print(&actions::json(&serde_json::to_value(api::openapi())?)?)?;
+            render::print(&actions::json(&api::openapi())?)?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -1,10 +1,11 @@
 //! Folds events into read models, in order and exactly once: rows and the position they stand for are stored
 //! together, so a crash repeats nothing and loses nothing.
 
+mod endpoints;
 mod summary;
 
 use domain::build::BuildEvent;
-use ports::{BuildSummary, EventStore, Position, ReadModels, RecordedEvent, StoreError};
+use ports::{BuildSummary, EndpointList, EventStore, Position, ReadModels, RecordedEvent, StoreError};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -15,14 +16,19 @@ const BATCH: usize = 2_000;
 pub struct Projector {
     store: Arc<dyn EventStore>,
     read_models: Arc<dyn ReadModels>,
+    endpoints: Arc<dyn EndpointList>,
     gather: Duration,
 }
 
 impl Projector {
     /// A projector from a store into read models.
     #[must_use]
-    pub fn new(store: Arc<dyn EventStore>, read_models: Arc<dyn ReadModels>) -> Self {
-        Self { store, read_models, gather: Duration::ZERO }
+    pub fn new(
+        store: Arc<dyn EventStore>,
+        read_models: Arc<dyn ReadModels>,
+        endpoints: Arc<dyn EndpointList>,
+    ) -> Self {
+        Self { store, read_models, endpoints, gather: Duration::ZERO }
     }
 
     /// Waits for so long after hearing of something new, so that what comes meanwhile shares one write. Lists show
@@ -90,6 +96,8 @@ impl Projector {
     }
 
     async fn fold(&self, events: Vec<RecordedEvent>, upto: Position) -> Result<(), StoreError> {
+        // Before the position is stored: stored again, these rows change nothing.
+        self.fold_endpoints(&events).await?;
         let mut decoded = Vec::with_capacity(events.len());
         for event in events.iter().filter(|event| event.stream.build().is_some()) {
             match event.build_event() {
@@ -114,5 +122,25 @@ impl Projector {
             summary::fold(&mut rows, event, &fact);
         }
         self.read_models.project(rows.into_values().collect(), upto).await
+    }
+
+    async fn fold_endpoints(&self, events: &[RecordedEvent]) -> Result<(), StoreError> {
+        let mut decoded = Vec::new();
+        for event in events.iter().filter(|event| event.stream.endpoint().is_some()) {
+            match event.endpoint_event() {
+                Ok(fact) => decoded.push((event, fact)),
+                Err(error) => {
+                    tracing::warn!(position = %event.position, %error, "event left out of the list of endpoints");
+                }
+            }
+        }
+        let mut ids: Vec<_> = decoded.iter().filter_map(|(event, _)| event.stream.endpoint()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let stored = self.endpoints.endpoint_rows(&ids).await?;
+        self.endpoints.put_endpoints(&endpoints::fold(stored, &decoded)).await
     }
 }

@@ -20,6 +20,7 @@ const CRATES: &[(&str, Tier)] = &[
     ("buildwright-bus-local", Tier::Bus),
     ("buildwright-bus-nats", Tier::Bus),
     ("buildwright-problem", Tier::Problem),
+    ("buildwright-connections", Tier::Connections),
     ("buildwright-vitals", Tier::Vitals),
     ("buildwright-artifacts", Tier::Bus),
     ("buildwright-supervisor", Tier::Supervisor),
@@ -29,6 +30,8 @@ const CRATES: &[(&str, Tier)] = &[
     ("buildwright-sandbox", Tier::Outside),
     ("buildwright-webhooks", Tier::Webhooks),
     ("buildwright-egress", Tier::Egress),
+    ("buildwright-seal", Tier::Seal),
+    ("buildwright-endpoints", Tier::Endpoints),
     ("buildwright-scripted-model", Tier::ScriptedModel),
     ("buildwright-testkit", Tier::Testkit),
     ("buildwright-api", Tier::Service),
@@ -60,6 +63,8 @@ pub enum Tier {
     Bus,
     /// How an HTTP answer tells an error.
     Problem,
+    /// How HTTP connections are accepted.
+    Connections,
     /// What any process tells those who operate it.
     Vitals,
     /// Process trees.
@@ -72,6 +77,10 @@ pub enum Tier {
     Webhooks,
     /// Requests to addresses that strangers chose.
     Egress,
+    /// Encryption of what is kept.
+    Seal,
+    /// How commands reach webhook endpoints, and how their secrets are kept.
+    Endpoints,
     /// The stand-in for the model, which is part of the product and of many tests.
     ScriptedModel,
     /// Conformance suites and fixtures.
@@ -99,8 +108,23 @@ impl Tier {
     #[must_use]
     pub fn may_use(self, other: Self) -> bool {
         let allowed: &[Self] = match self {
-            Self::Names | Self::Problem | Self::Webhooks | Self::Egress | Self::Tool => &[],
-            Self::Vitals => &[Self::Problem],
+            Self::Names
+            | Self::Problem
+            | Self::Connections
+            | Self::Webhooks
+            | Self::Egress
+            | Self::Seal
+            | Self::Tool => &[],
+            Self::Vitals => &[Self::Problem, Self::Connections],
+            Self::Endpoints => &[
+                Self::Names,
+                Self::Plan,
+                Self::Domain,
+                Self::Ports,
+                Self::Commands,
+                Self::Webhooks,
+                Self::Seal,
+            ],
             Self::Plan | Self::Supervisor => &[Self::Names],
             Self::Outside | Self::ScriptedModel => &[Self::Names, Self::Supervisor],
             Self::Domain => &[Self::Names, Self::Plan],
@@ -118,9 +142,11 @@ impl Tier {
                 Self::Ports,
                 Self::Commands,
                 Self::Problem,
+                Self::Connections,
                 Self::Vitals,
                 Self::Webhooks,
                 Self::Egress,
+                Self::Endpoints,
             ],
             Self::Executor => &[
                 Self::Names,
@@ -150,9 +176,14 @@ impl Tier {
         match self {
             Self::Names => "names stands at the bottom and uses nothing of ours",
             Self::Problem => "a problem document is of HTTP, not of builds: nothing of ours",
-            Self::Vitals => "figures and checks are handed in as closures: vitals uses problem only",
+            Self::Connections => "connections are of HTTP, not of builds: nothing of ours",
+            Self::Vitals => {
+                "figures and checks are handed in as closures: vitals uses problem and connections only"
+            }
             Self::Webhooks => "webhooks must be of use on its own, with nothing of ours",
             Self::Egress => "egress knows addresses, nothing of builds: nothing of ours",
+            Self::Seal => "sealing is of bytes, not of builds: nothing of ours",
+            Self::Endpoints => "endpoints uses commands, ports and below, webhooks and seal only",
             Self::Plan => "plan uses names only",
             Self::Supervisor => "supervisor knows processes, nothing of builds: names only",
             Self::Outside | Self::ScriptedModel => {
@@ -165,7 +196,8 @@ impl Tier {
             Self::Travel => "bundles brings git and ports together, and uses nothing above them",
             Self::Testkit => "testkit tests against ports: ports and below only",
             Self::Service => {
-                "a service uses commands, ports and below, problem, vitals, webhooks and egress; adapters are \
+                "a service uses commands, endpoints, ports and below, problem, connections, vitals, webhooks and \
+                 egress; adapters are \
                  named in services/buildwright only, and services never use each other"
             }
             Self::Executor => {

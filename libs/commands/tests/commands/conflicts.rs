@@ -1,7 +1,7 @@
 //! Several processes that write to one store.
 
 use crate::{scene::*, store::Fate};
-use buildwright_commands::{ExecuteError, Writers};
+use buildwright_commands::{ExecuteError, Expected, Writers};
 use domain::build::Rejection;
 use std::time::{Duration, Instant};
 
@@ -121,4 +121,27 @@ async fn a_read_since_a_version_that_is_known_asks_nobody() {
     assert_eq!(seen(submitted.version).await, Some(theirs.version));
     assert_eq!(scene.store.reads(), 1);
     assert_eq!(scene.builds.read_since(build(2), submitted.version, |_| ()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_command_for_another_version_changes_nothing_however_it_became_another() {
+    let scene = Scene::with(Writers::Several, 100).await;
+    scene.submit(build(1), 2).await;
+    let version = scene.builds.read(build(1), |loaded| loaded.version).await.unwrap().unwrap();
+    let only_then = |command| {
+        let expected = Expected::OneOf(vec![version]);
+        scene.builds.execute_at(build(1), "mine".into(), command, expected)
+    };
+    // Somebody else was faster, and this process has not heard of it.
+    scene.somebody_else().execute(build(1), "them".into(), start(0)).await.unwrap();
+
+    let answer = only_then(start(1)).await;
+
+    assert!(matches!(answer, Err(ExecuteError::Outdated)), "{answer:?}");
+    let now = scene.builds.read(build(1), |loaded| loaded.version).await.unwrap().unwrap();
+    let expected = Expected::OneOf(vec![version, now]);
+    scene.builds.execute_at(build(1), "mine".into(), start(1), expected).await.unwrap();
+    let unknown = scene.builds.execute_at(build(2), "mine".into(), start(1), Expected::OneOf(vec![])).await;
+    assert!(matches!(unknown, Err(ExecuteError::Rejected(Rejection::Unknown))), "{unknown:?}");
+    scene.assert_sound(build(1)).await;
 }

@@ -1,5 +1,7 @@
 use buildwright_store_postgres::{PostgresOptions, PostgresStore};
-use ports::{ApiKeys, Deliveries, EventStore, ReadModels, Snapshots};
+use ports::{
+    ApiKeys, Deliveries, EndpointList, EndpointSecrets, EventStore, Idempotency, ReadModels, Snapshots,
+};
 use std::sync::Arc;
 use testkit::postgres::Server;
 pub(crate) use testkit::stores::{Subject, sample::*};
@@ -30,6 +32,10 @@ impl Subject for Scene {
         Arc::new(self.store.clone())
     }
 
+    fn idempotency(&self) -> Arc<dyn Idempotency> {
+        Arc::new(self.store.clone())
+    }
+
     fn read_models(&self) -> Arc<dyn ReadModels> {
         Arc::new(self.store.clone())
     }
@@ -39,6 +45,14 @@ impl Subject for Scene {
     }
 
     fn deliveries(&self) -> Arc<dyn Deliveries> {
+        Arc::new(self.store.clone())
+    }
+
+    fn endpoints(&self) -> Arc<dyn EndpointList> {
+        Arc::new(self.store.clone())
+    }
+
+    fn secrets(&self) -> Arc<dyn EndpointSecrets> {
         Arc::new(self.store.clone())
     }
 }

@@ -1,5 +1,8 @@
 use buildwright_store_sqlite::{SqliteOptions, SqliteStore};
-use ports::{ApiKeys, AppendError, Appended, Deliveries, EventStore, ReadModels, Snapshots, StreamId};
+use ports::{
+    ApiKeys, AppendError, Appended, Deliveries, EndpointList, EndpointSecrets, EventStore, Idempotency,
+    ReadModels, Snapshots, StreamId,
+};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -33,6 +36,10 @@ impl Subject for Scene {
         Arc::new(self.store.clone())
     }
 
+    fn idempotency(&self) -> Arc<dyn Idempotency> {
+        Arc::new(self.store.clone())
+    }
+
     fn read_models(&self) -> Arc<dyn ReadModels> {
         Arc::new(self.store.clone())
     }
@@ -42,6 +49,14 @@ impl Subject for Scene {
     }
 
     fn deliveries(&self) -> Arc<dyn Deliveries> {
+        Arc::new(self.store.clone())
+    }
+
+    fn endpoints(&self) -> Arc<dyn EndpointList> {
+        Arc::new(self.store.clone())
+    }
+
+    fn secrets(&self) -> Arc<dyn EndpointSecrets> {
         Arc::new(self.store.clone())
     }
 }

@@ -12,10 +12,14 @@ use crate::{
     ApiSettings,
     errors::Fault,
     read::{FromParams, Params},
+    wire::links,
 };
-use axum::response::{IntoResponse, Response, Sse, sse};
+use axum::{
+    Json,
+    response::{IntoResponse, Response, Sse, sse},
+};
 use futures::stream;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use serde::Serialize;
 use std::convert::Infallible;
 
@@ -90,6 +94,13 @@ pub(crate) trait Feed: Send + 'static {
 
     /// Waits for what comes next.
     fn next(&mut self) -> impl Future<Output = Result<Next, Fault>> + Send;
+}
+
+/// The answer that carries a page of what could also be followed. A page that is full has a next one.
+pub(crate) fn page(list: impl Serialize, uri: &Uri, next: u64, full: bool) -> Result<Response, Fault> {
+    let link = links(uri, "after", full.then(|| next.to_string()).as_deref())?;
+    let vary = HeaderValue::from_static("accept");
+    Ok(([(header::LINK, link), (header::VARY, vary)], Json(list)).into_response())
 }
 
 /// The answer that carries a feed.

@@ -38,7 +38,8 @@ impl<T: FromJson> FromRequest<App> for Body<T> {
         if !is_json(request.headers()) {
             return Err(BodyError::MediaType);
         }
-        let bytes = receive(request, app).await?;
+        let (parts, body) = request.into_parts();
+        let bytes = receive(&parts.headers, body, &app.settings).await?;
         parse(&bytes, &app.settings).map(Self)
     }
 }
@@ -48,12 +49,17 @@ impl<T: FromJson> FromRequest<App> for OptionalBody<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, BodyError> {
         let json = is_json(request.headers());
-        let bytes = receive(request, app).await?;
+        let (parts, body) = request.into_parts();
+        let bytes = receive(&parts.headers, body, &app.settings).await?;
         if bytes.is_empty() {
             return Ok(Self(None));
         }
         if !json {
             return Err(BodyError::MediaType);
+        }
+        // As for a field, `null` is as good as nothing.
+        if bytes.trim_ascii() == b"null" {
+            return Ok(Self(None));
         }
         parse(&bytes, &app.settings).map(|value| Self(Some(value)))
     }
@@ -75,18 +81,21 @@ fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
-async fn receive(request: Request, app: &App) -> Result<Bytes, BodyError> {
-    let most = app.settings.max_body_bytes;
+/// All of a body, within its bounds of size and time.
+pub(crate) async fn receive(
+    headers: &HeaderMap,
+    body: axum::body::Body,
+    settings: &ApiSettings,
+) -> Result<Bytes, BodyError> {
+    let most = settings.max_body_bytes;
     let too_large = || BodyError::TooLarge(format!("at most {most} bytes are allowed"));
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > most as u64) {
         return Err(too_large());
     }
-    let body = axum::body::to_bytes(request.into_body(), most);
-    match tokio::time::timeout(app.settings.body_timeout, body).await {
+    let body = axum::body::to_bytes(body, most);
+    match tokio::time::timeout(settings.body_timeout, body).await {
         Err(_) => Err(BodyError::Slow),
         Ok(Ok(bytes)) => Ok(bytes),
         // Apart from the bound, reading fails only if the client goes away, who then reads no answer.

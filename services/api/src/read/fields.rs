@@ -60,7 +60,7 @@ impl<'p> Fields<'p> {
     /// A whole number of at least 0.
     pub(crate) fn whole(&mut self, name: &str) -> Option<u32> {
         let value = self.take(name)?;
-        match value.as_u64().and_then(|number| u32::try_from(number).ok()) {
+        match whole(&value).and_then(|number| u32::try_from(number).ok()) {
             Some(number) => Some(number),
             None => self.mismatch(name, "a whole number", &value),
         }
@@ -69,7 +69,7 @@ impl<'p> Fields<'p> {
     /// A whole number, below 0 too.
     pub(crate) fn integer(&mut self, name: &str) -> Option<i64> {
         let value = self.take(name)?;
-        match value.as_i64() {
+        match whole(&value) {
             Some(number) => Some(number),
             None => self.mismatch(name, "a whole number", &value),
         }
@@ -147,6 +147,16 @@ impl<'p> Fields<'p> {
         self.problem(name, format!("must be {wanted}, not {}", name_of(got)));
         None
     }
+}
+
+/// A whole number, be it written as one or as `1.0`: JSON knows no difference.
+#[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
+fn whole(value: &Value) -> Option<i64> {
+    const EXACT: f64 = (1u64 << 53) as f64;
+    value.as_i64().or_else(|| {
+        let number = value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < EXACT)?;
+        Some(number as i64)
+    })
 }
 
 fn name_of(value: &Value) -> &'static str {

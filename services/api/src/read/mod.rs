@@ -9,10 +9,10 @@ mod params;
 mod path;
 mod problems;
 
-pub(crate) use body::{Body, BodyError, FromJson, OptionalBody};
-pub(crate) use conditional::{etag, is_current};
+pub(crate) use body::{Body, BodyError, FromJson, OptionalBody, receive};
+pub(crate) use conditional::{IfMatch, etag, has_tag, is_current};
 pub(crate) use cursor::{decode_cursor, encode_cursor};
 pub(crate) use fields::Fields;
-pub(crate) use params::{FromParams, Params, ParamsError, Query};
+pub(crate) use params::{FromParams, MOST_DIGITS, MOST_WHOLE, Params, ParamsError, Query};
 pub(crate) use path::{BuildPath, TaskPath};
 pub(crate) use problems::{Problems, pointer};

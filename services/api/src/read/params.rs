@@ -13,7 +13,11 @@ pub(crate) trait FromParams: Sized + Send {
     fn from_params(params: &mut Params<'_>, settings: &ApiSettings) -> Self;
 }
 
-/// Parameters of the query string.
+impl FromParams for () {
+    fn from_params(_: &mut Params<'_>, _: &ApiSettings) -> Self {}
+}
+
+/// Parameters of the query string; `Query<()>` refuses any.
 pub(crate) struct Query<T>(pub(crate) T);
 
 api_errors! {
@@ -47,6 +51,11 @@ impl<T: FromParams> FromRequestParts<App> for Query<T> {
         params.problems.or(Self(value)).map_err(ParamsError::Invalid)
     }
 }
+
+/// The largest place or version: fifteen digits, which every reader of JSON holds exactly.
+pub(crate) const MOST_WHOLE: u64 = 10u64.pow(MOST_DIGITS) - 1;
+/// Its digits.
+pub(crate) const MOST_DIGITS: u32 = 15;
 
 impl Params<'_> {
     /// Every value of a parameter.
@@ -102,10 +111,10 @@ impl Params<'_> {
     /// Where to go on: `Last-Event-ID`, which a browser sends by itself, before `?after=`.
     pub(crate) fn after(&mut self) -> u64 {
         const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-        let after = self.whole("after", 0..=u64::MAX).unwrap_or(0);
+        let after = self.whole("after", 0..=MOST_WHOLE).unwrap_or(0);
         let last = self.headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty());
         let Some(last) = last else { return after };
-        match last.to_str().ok().and_then(|text| text.parse().ok()) {
+        match last.to_str().ok().and_then(place) {
             Some(last) => last,
             None => {
                 let message = "must be the id of an event of this stream: a whole number";
@@ -114,4 +123,10 @@ impl Params<'_> {
             }
         }
     }
+}
+
+/// A place, of digits only: some that would be numbers in Rust are none in the description of the API.
+fn place(text: &str) -> Option<u64> {
+    let digits = text.len() <= MOST_DIGITS as usize && text.bytes().all(|b| b.is_ascii_digit());
+    if digits { text.parse().ok() } else { None }
 }

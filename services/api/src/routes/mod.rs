@@ -7,4 +7,4 @@ pub(crate) mod health;
 pub(crate) mod tasks;
 
 /// Who causes what is asked for here, until there are accounts.
-const ACTOR: &str = "local";
+pub(crate) const ACTOR: &str = "local";

@@ -1,4 +1,4 @@
-use super::{BuildStatus, FailureClass, UsageView, usage::usd};
+use super::{BuildStatus, FailureClass, UsageView, texts, usage::usd};
 use chrono::{DateTime, Utc};
 use commands::Loaded;
 use domain::{
@@ -14,21 +14,25 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BuildView {
     /// Its id.
-    #[schema(value_type = String, pattern = "^bld_[0-9A-Z]{26}$")]
+    #[schema(value_type = texts::BuildId)]
     id: BuildId,
     /// Where it stands.
     status: BuildStatus,
     /// What was asked for.
+    #[schema(max_length = 100_000)]
     prompt: String,
     /// The project whose repository receives the result.
+    #[schema(value_type = texts::Project)]
     project: String,
     /// Where its code starts from, if not from nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     repository: Option<Repository>,
     /// The hint given for planning.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 100)]
     framework: Option<String>,
     /// The model of every task that names no other.
+    #[schema(value_type = texts::ModelName)]
     model: String,
     /// Its bounds.
     limits: LimitsView,
@@ -36,8 +40,10 @@ pub(crate) struct BuildView {
     #[schema(minimum = -10, maximum = 10)]
     priority: i64,
     /// The pool of executors that does it.
+    #[schema(value_type = texts::Pool)]
     pool: String,
     /// The client's labels.
+    #[schema(schema_with = super::labels)]
     labels: BTreeMap<String, String>,
     /// How many events it has had; the same as the entity tag.
     version: u64,
@@ -61,6 +67,7 @@ pub(crate) struct BuildView {
     ended_at: Option<DateTime<Utc>>,
     /// Milliseconds from its acceptance to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
     duration_ms: Option<i64>,
 }
 
@@ -68,9 +75,11 @@ pub(crate) struct BuildView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Repository {
     /// Its address.
+    #[schema(value_type = texts::RepositoryAddress)]
     url: String,
     /// The branch; its default branch if none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<texts::Branch>)]
     branch: Option<String>,
 }
 
@@ -84,6 +93,7 @@ pub(crate) struct LimitsView {
     build_timeout_seconds: u32,
     /// US dollars that it may cost; looked at whenever an attempt ends.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.000000001, maximum = 1_000_000)]
     max_cost_usd: Option<f64>,
     /// Most tasks at work at the same time.
     max_parallel: u32,
@@ -118,10 +128,11 @@ pub(crate) struct FailureView {
     /// The class.
     class: FailureClass,
     /// What happened and, where known, what to do.
+    #[schema(max_length = 2_001)]
     message: String,
     /// The task that failed, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<texts::TaskId>)]
     task_id: Option<TaskId>,
 }
 
@@ -130,10 +141,13 @@ pub(crate) struct FailureView {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ResultView {
     /// The commit it started from.
+    #[schema(value_type = texts::CommitId)]
     base: String,
     /// The commit it ended in.
+    #[schema(value_type = texts::CommitId)]
     commit: String,
     /// The branch of the project's repository that contains it.
+    #[schema(value_type = texts::Branch)]
     branch: String,
     /// How many files differ between the two.
     files_changed: u32,

@@ -1,3 +1,4 @@
+use super::texts;
 use crate::errors::Fault;
 use chrono::{DateTime, Utc};
 use domain::{BuildId, EndpointId, EventId};
@@ -5,12 +6,19 @@ use ports::RecordedEvent;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ObjectBuilder, Schema, Type},
+    },
+};
 
 /// Events in the order in which they were stored.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventList {
     /// The events.
+    #[schema(max_items = 1_000)]
     pub(crate) events: Vec<EventView>,
     /// The `after` with which to go on.
     pub(crate) next: u64,
@@ -21,15 +29,15 @@ pub(crate) struct EventList {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventView {
     /// Its id.
-    #[schema(value_type = String, pattern = "^evt_[0-9A-Z]{26}_[0-9]+$")]
+    #[schema(value_type = texts::EventId)]
     id: EventId,
     /// What happened.
     #[serde(rename = "type")]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, max_length = 64, pattern = "^[a-z_]+$", example = "task_started")]
     kind: Arc<str>,
     /// The build it happened to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<texts::BuildId>)]
     build_id: Option<BuildId>,
     /// The webhook endpoint it happened to, if it is not a build's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,12 +53,30 @@ pub(crate) struct EventView {
     timestamp: DateTime<Utc>,
     /// Who caused it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 256)]
     actor: Option<Arc<str>>,
     /// The particulars, by type.
-    #[schema(value_type = Object)]
+    #[schema(value_type = super::EventData)]
     data: Box<RawValue>,
 }
+
+/// Server-sent events: the `data:` of each is one of what the JSON answer has a list of; of the last, `end`, it says
+/// why the stream is over.
+pub(crate) struct EventStream;
+
+impl PartialSchema for EventStream {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "Server-sent events. The `data:` of each is one of what the JSON answer has a list of; of the last, \
+                 `end`, it is `{\"reason\": \"ended\"}`, or `head` with `follow=false`.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for EventStream {}
 
 impl TryFrom<RecordedEvent> for EventView {
     type Error = Fault;

@@ -1,3 +1,4 @@
+use super::texts;
 use chrono::{DateTime, Utc};
 use domain::{BuildId, TaskId, build::Work};
 use ports::{BreakerState as Breaker, ExecutorStatus, RunningWork};
@@ -8,6 +9,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ExecutorList {
     /// The executors.
+    #[schema(max_items = 100_000)]
     pub(crate) executors: Vec<ExecutorView>,
 }
 
@@ -25,17 +27,21 @@ pub(crate) struct ExecutorList {
 })))]
 pub(crate) struct ExecutorView {
     /// Its name, different at every start.
+    #[schema(value_type = texts::ExecutorText)]
     name: String,
     /// The version of Buildwright it runs.
+    #[schema(max_length = 64)]
     version: String,
     /// Whose work it takes.
-    #[schema(max_length = 32)]
+    #[schema(value_type = texts::Pool)]
     pool: String,
     /// What tasks may ask for and it has.
+    #[schema(value_type = Vec<texts::ExecutorLabel>, max_items = 1_000)]
     labels: Vec<String>,
     /// How much it does at once.
     slots: u32,
     /// What it is at.
+    #[schema(max_items = 100_000)]
     running: Vec<RunningView>,
     /// Whether it takes work.
     state: super::ExecutorState,
@@ -52,13 +58,13 @@ pub(crate) struct ExecutorView {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RunningView {
     /// For which build.
-    #[schema(value_type = String, pattern = "^bld_[0-9A-Z]{26}$")]
+    #[schema(value_type = texts::BuildId)]
     build_id: BuildId,
     /// What kind of work.
     work: WorkKind,
     /// Which task, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, pattern = "^tsk_[0-9A-Z]{26}_[0-9]+$")]
+    #[schema(value_type = Option<texts::TaskId>)]
     task_id: Option<TaskId>,
     /// Which try, from 1.
     #[schema(minimum = 1)]
@@ -86,6 +92,7 @@ pub(crate) struct BreakerView {
     until: Option<DateTime<Utc>>,
     /// The class of the failure that opened it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
     reason: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-use super::{BuildStatus, usage::usd};
+use super::{BuildStatus, texts, usage::usd};
 use chrono::{DateTime, Utc};
 use domain::BuildId;
 use serde::Serialize;
@@ -10,9 +10,11 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BuildList {
     /// The builds.
+    #[schema(max_items = 200)]
     pub(crate) builds: Vec<BuildSummary>,
     /// The `cursor` of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
     pub(crate) next_cursor: Option<String>,
 }
 
@@ -21,7 +23,7 @@ pub(crate) struct BuildList {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BuildSummary {
     /// Its id.
-    #[schema(value_type = String, pattern = "^bld_[0-9A-Z]{26}$")]
+    #[schema(value_type = texts::BuildId)]
     id: BuildId,
     /// Where it stands.
     status: BuildStatus,
@@ -29,12 +31,15 @@ pub(crate) struct BuildSummary {
     #[schema(max_length = 200)]
     title: String,
     /// The project whose repository receives the result.
+    #[schema(value_type = texts::Project)]
     project: String,
     /// The client's labels.
+    #[schema(schema_with = super::labels)]
     labels: BTreeMap<String, String>,
     /// Its tasks, counted.
     tasks: TaskProgress,
     /// What it cost so far, in US dollars.
+    #[schema(minimum = 0)]
     cost_usd: f64,
     /// When it was accepted.
     submitted_at: DateTime<Utc>,

@@ -3,22 +3,29 @@
 mod build;
 mod cancel;
 mod event;
+mod event_data;
 mod executor;
 mod file;
+mod link;
 mod list;
+mod maps;
 mod names;
 mod output;
 mod plan;
 mod submit;
 mod task;
+mod texts;
 mod usage;
 
 pub(crate) use build::{BuildView, FailureView};
 pub(crate) use cancel::CancelBuild;
-pub(crate) use event::{EventList, EventView};
+pub(crate) use event::{EventList, EventStream, EventView};
+pub(crate) use event_data::{EVENTS, EventData};
 pub(crate) use executor::{ExecutorList, ExecutorView};
 pub(crate) use file::{FileList, FileView};
+pub(crate) use link::links;
 pub(crate) use list::{BuildList, BuildSummary};
+pub(crate) use maps::{LABEL_KEY_CHARS, LABEL_VALUE_CHARS, by_model, labels};
 pub(crate) use names::{
     BuildStatus, ExecutorState, FailureClass, OutputStream, PlanSource, TaskStatus, TaskType,
 };
@@ -26,4 +33,5 @@ pub(crate) use output::{OutputLine, OutputList};
 pub(crate) use plan::{PlanDraft, PlanView};
 pub(crate) use submit::{LimitsDraft, RepositoryDraft, SubmitBuild};
 pub(crate) use task::{TaskList, TaskView};
+pub(crate) use texts::{Cursor, LabelFilter, Project as ProjectText};
 pub(crate) use usage::UsageView;

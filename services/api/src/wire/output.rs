@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OutputList {
     /// The lines.
+    #[schema(max_items = 1_000)]
     pub(crate) lines: Vec<OutputLine>,
     /// The `after` with which to go on.
     pub(crate) next: u64,
@@ -24,6 +25,7 @@ pub(crate) struct OutputLine {
     /// When it was read.
     at: DateTime<Utc>,
     /// The line without its end.
+    #[schema(max_length = 16_777_216)]
     text: String,
 }
 

@@ -1,11 +1,8 @@
-use super::PlanSource;
+use super::{PlanSource, texts};
 use crate::read::{Fields, Problems};
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::{
-    ToSchema,
-    openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type},
-};
+use utoipa::ToSchema;
 
 /// A plan as a client writes it.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -29,7 +26,7 @@ pub(crate) struct PlanDraft {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct TaskDraft {
     /// Its name, unique in the plan.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    #[schema(value_type = texts::TaskKey)]
     id: String,
     /// One of the task types.
     #[serde(rename = "type")]
@@ -45,7 +42,7 @@ pub(crate) struct TaskDraft {
     prompt: String,
     /// Files it must create or change, relative to the root of the workspace.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 100, required = false)]
+    #[schema(value_type = Vec<texts::FilePath>, max_items = 100, required = false)]
     targets: Vec<String>,
     /// The shell command of a `command` task.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,27 +58,12 @@ pub(crate) struct TaskDraft {
     timeout_seconds: Option<u32>,
     /// The model, if it differs from the build's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 128)]
+    #[schema(value_type = Option<texts::ModelName>)]
     model: Option<String>,
     /// Labels that its executor must have, such as `gpu`. `GET /v1/executors` shows who has which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(schema_with = requires_schema, required = false)]
+    #[schema(value_type = Vec<texts::ExecutorLabel>, max_items = 4, required = false)]
     requires: Vec<String>,
-}
-
-fn requires_schema() -> Schema {
-    let label = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .min_length(Some(1))
-        .max_length(Some(32))
-        .pattern(Some("^[a-z0-9][a-z0-9-]*$"));
-    ArrayBuilder::new()
-        .items(label)
-        .max_items(Some(plan::MOST_LABELS))
-        .description(Some(
-            "Labels that its executor must have, such as `gpu`. `GET /v1/executors` shows who has which.",
-        ))
-        .into()
 }
 
 /// What a task waits for.
@@ -89,8 +71,10 @@ fn requires_schema() -> Schema {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Dependency {
     /// The task that waits.
+    #[schema(value_type = texts::TaskKey)]
     task: String,
     /// The tasks it waits for.
+    #[schema(value_type = Vec<texts::TaskKey>, max_items = 100_000)]
     depends_on: Vec<String>,
 }
 
@@ -101,10 +85,13 @@ pub(crate) struct PlanView {
     source: PlanSource,
     /// What it makes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 100_000)]
     summary: Option<String>,
     /// The tasks, in order of preference.
+    #[schema(max_items = 10_000)]
     tasks: Vec<TaskDraft>,
     /// Which task waits for which.
+    #[schema(max_items = 100_000)]
     dependencies: Vec<Dependency>,
 }
 

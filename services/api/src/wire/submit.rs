@@ -1,11 +1,11 @@
-use super::PlanDraft;
+use super::{PlanDraft, texts};
 use crate::read::Fields;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::{
     ToSchema,
-    openapi::schema::{ObjectBuilder, Schema, SchemaType, Type},
+    openapi::schema::{ObjectBuilder, SchemaType, Type},
 };
 
 /// An order for a build, as a client writes it.
@@ -14,20 +14,20 @@ use utoipa::{
 #[schema(examples(json!({ "prompt": "A command line tool that counts words" })))]
 pub(crate) struct SubmitBuild {
     /// What is asked for.
-    #[schema(min_length = 1, max_length = 100_000)]
+    #[schema(min_length = 1, max_length = 100_000, pattern = "^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$")]
     pub(crate) prompt: String,
     /// The project whose repository receives the result. Every build that names none gets its own.
-    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9][a-z0-9._-]*$")]
+    #[schema(value_type = Option<texts::Project>)]
     pub(crate) project: Option<String>,
     /// Code to start from. Without it a build starts from the project's repository as it is.
     pub(crate) repository: Option<RepositoryDraft>,
     /// A hint for planning, such as `react` or `axum`.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub(crate) framework: Option<String>,
     /// The client's own plan. With it, no plan is made.
     pub(crate) plan: Option<PlanDraft>,
     /// The model of every task that names no other.
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(value_type = Option<texts::ModelName>)]
     pub(crate) model: Option<String>,
     /// Bounds; those not given have defaults.
     pub(crate) limits: Option<LimitsDraft>,
@@ -35,24 +35,15 @@ pub(crate) struct SubmitBuild {
     #[schema(minimum = -10, maximum = 10)]
     pub(crate) priority: Option<i64>,
     /// The pool of executors that does it; `default` if not given. `GET /v1/executors` shows which there are.
-    #[schema(min_length = 1, max_length = 32, pattern = "^[a-z0-9][a-z0-9-]*$")]
+    #[schema(value_type = Option<texts::Pool>)]
     pub(crate) pool: Option<String>,
     /// The client's own labels.
     #[schema(schema_with = labels_schema)]
     pub(crate) labels: Option<BTreeMap<String, Value>>,
 }
 
-fn labels_schema() -> Schema {
-    let text = |most, pattern: Option<&str>| {
-        ObjectBuilder::new().schema_type(Type::String).max_length(Some(most)).pattern(pattern)
-    };
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
-        .description(Some("The client's own labels."))
-        .max_properties(Some(64))
-        .property_names(Some(text(63, Some("^[A-Za-z0-9._/-]+$"))))
-        .additional_properties(Some(text(255, None)))
-        .into()
+fn labels_schema() -> ObjectBuilder {
+    super::labels().schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
 }
 
 /// A repository as a client writes it.
@@ -60,10 +51,10 @@ fn labels_schema() -> Schema {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RepositoryDraft {
     /// `https://…` or `ssh://…`, without credentials; a local path where those are allowed.
-    #[schema(min_length = 1, max_length = 2_000)]
+    #[schema(value_type = texts::RepositoryAddress)]
     pub(crate) url: String,
     /// The branch to start from.
-    #[schema(min_length = 1, max_length = 250)]
+    #[schema(value_type = Option<texts::Branch>)]
     pub(crate) branch: Option<String>,
 }
 
@@ -78,7 +69,7 @@ pub(crate) struct LimitsDraft {
     #[schema(minimum = 1, maximum = 604_800)]
     pub(crate) build_timeout_seconds: Option<u32>,
     /// US dollars that it may cost; looked at whenever an attempt ends.
-    #[schema(exclusive_minimum = 0, maximum = 1_000_000)]
+    #[schema(minimum = 0.000000001, maximum = 1_000_000)]
     pub(crate) max_cost_usd: Option<f64>,
     /// Most tasks at work at the same time.
     #[schema(minimum = 1, maximum = 1_000)]

@@ -1,4 +1,4 @@
-use super::{FailureView, TaskStatus, TaskType, UsageView};
+use super::{FailureView, TaskStatus, TaskType, UsageView, texts};
 use chrono::{DateTime, Utc};
 use domain::{Build, BuildId, TaskId};
 use plan::TaskNumber;
@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TaskList {
     /// The tasks; none before there is a plan.
+    #[schema(max_items = 10_000)]
     pub(crate) tasks: Vec<TaskView>,
 }
 
@@ -17,43 +18,50 @@ pub(crate) struct TaskList {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TaskView {
     /// Its id.
-    #[schema(value_type = String, pattern = "^tsk_[0-9A-Z]{26}_[0-9]+$")]
+    #[schema(value_type = texts::TaskId)]
     id: TaskId,
     /// The build it belongs to.
-    #[schema(value_type = String)]
+    #[schema(value_type = texts::BuildId)]
     build_id: BuildId,
     /// Its place in the plan, from 0; events name it by this.
     number: u32,
     /// Its name in the plan.
+    #[schema(value_type = texts::TaskKey)]
     key: String,
     /// What kind of work it is.
     #[serde(rename = "type")]
     kind: TaskType,
     /// One line about it.
+    #[schema(max_length = 100_000)]
     title: String,
     /// What is asked.
+    #[schema(max_length = 100_000)]
     prompt: String,
     /// Where it stands.
     status: TaskStatus,
     /// The newest attempt; 0 before the first.
     attempt: u32,
     /// The tasks it waits for.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<texts::TaskId>, max_items = 10_000)]
     depends_on: Vec<TaskId>,
     /// Files it must create or change.
+    #[schema(value_type = Vec<texts::FilePath>, max_items = 100)]
     targets: Vec<String>,
     /// The shell command of a `command` task.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 100_000)]
     command: Option<String>,
     /// The shell command that must exit 0 after the work.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 100_000)]
     check: Option<String>,
     /// The model, if it differs from the build's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<texts::ModelName>)]
     model: Option<String>,
     /// Labels that its executor must have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
+    #[schema(value_type = Vec<texts::ExecutorLabel>, max_items = 4, required = false)]
     requires: Vec<String>,
     /// Seconds that one attempt may take.
     timeout_seconds: u32,
@@ -70,15 +78,18 @@ pub(crate) struct TaskView {
     failure: Option<FailureView>,
     /// The commit it ended in.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<texts::CommitId>)]
     commit: Option<String>,
     /// How many files it added, changed or removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     files_changed: Option<u32>,
     /// What the model said at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 2_000)]
     summary: Option<String>,
     /// The Claude session of the last ended attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<texts::SessionId>)]
     session_id: Option<String>,
 }
 

@@ -1,7 +1,10 @@
 use domain::{ModelUsage, Usage};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{ObjectBuilder, Ref},
+};
 
 /// Tokens and money, in all and by model.
 #[derive(Debug, Serialize, ToSchema)]
@@ -11,6 +14,7 @@ pub(crate) struct UsageView {
     #[serde(flatten)]
     total: Tokens,
     /// The parts of the sum, by model name.
+    #[schema(schema_with = by_model)]
     by_model: BTreeMap<String, Tokens>,
 }
 
@@ -29,6 +33,10 @@ pub(crate) struct Tokens {
     /// Cost in US dollars.
     #[schema(minimum = 0)]
     cost_usd: f64,
+}
+
+fn by_model() -> ObjectBuilder {
+    super::by_model(Ref::from_schema_name("Tokens"))
 }
 
 impl From<&ModelUsage> for Tokens {

@@ -18,6 +18,7 @@ pub(crate) async fn api(global: &Global, args: ApiArgs) -> anyhow::Result<ExitCo
     let listen = if args.allow_unauthenticated { listen } else { authenticated(listen)? };
     let mut fleet = fleet_options(global, args.fleet)?;
     fleet.bus.config.api.allow_local_repositories |= args.allow_local_repositories;
+    args.pages.apply(&mut fleet.bus.config.api);
     to_its_end(fleet::api(ApiOptions { listen, fleet }), None).await
 }
 

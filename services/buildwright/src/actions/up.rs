@@ -17,6 +17,7 @@ pub(crate) async fn up(global: &Global, args: UpArgs) -> anyhow::Result<ExitCode
     let listen = checked(global.listen(SERVER_PORT))?;
     let mut config = Config::read(args.config.as_deref())?;
     config.api.allow_local_repositories |= args.allow_local_repositories;
+    args.pages.apply(&mut config.api);
     let data_dir = global.data_dir();
     if let Some(server) = session::running(&data_dir).await {
         anyhow::bail!("a server runs on {} already: {}", data_dir.display(), server.base());

@@ -1,4 +1,4 @@
-use super::ExecutorArgs;
+use super::{ExecutorArgs, PagesArgs};
 use crate::fleet::ArtifactsUrl;
 use clap::Args;
 use names::{ExecutorLabel, PoolName};
@@ -90,6 +90,8 @@ pub(crate) struct ApiArgs {
     /// Let builds start from repositories on the executors' disks, whoever asks for them
     #[arg(long, env = "BUILDWRIGHT_ALLOW_LOCAL_REPOSITORIES", hide_env_values = true)]
     pub(crate) allow_local_repositories: bool,
+    #[command(flatten)]
+    pub(crate) pages: PagesArgs,
 }
 
 /// `driver`.

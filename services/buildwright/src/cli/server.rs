@@ -44,6 +44,40 @@ pub(crate) enum ExecutorKind {
     Scripted,
 }
 
+/// Which web pages may use the API, and under which names it is looked for.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Web pages")]
+pub(crate) struct PagesArgs {
+    /// Pages from here may use the API, such as https://example.com; `*` for all pages there are. Several times
+    #[arg(
+        long = "cors-origin",
+        value_name = "ORIGIN",
+        env = "BUILDWRIGHT_CORS_ORIGINS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub(crate) cors_origins: Vec<api::Origin>,
+    /// A name, beside localhost, under which the API may be asked for: what a proxy in front of it passes on as
+    /// Host. Several times
+    #[arg(
+        long = "allowed-host",
+        value_name = "NAME",
+        env = "BUILDWRIGHT_ALLOWED_HOSTS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub(crate) allowed_hosts: Vec<String>,
+}
+
+impl PagesArgs {
+    /// Adds them to those of the settings file.
+    pub(crate) fn apply(self, api: &mut api::ApiSettings) {
+        let origins = std::sync::Arc::make_mut(&mut api.origins);
+        origins.cors_origins.extend(self.cors_origins);
+        origins.allowed_hosts.extend(self.allowed_hosts);
+    }
+}
+
 /// `up`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -63,6 +97,8 @@ pub(crate) struct UpArgs {
     /// Let builds start from repositories on this machine's disk, whoever asks for them
     #[arg(long, env = "BUILDWRIGHT_ALLOW_LOCAL_REPOSITORIES", hide_env_values = true)]
     pub(crate) allow_local_repositories: bool,
+    #[command(flatten)]
+    pub(crate) pages: PagesArgs,
     /// Throw the read models (what lists are read from) away at the start, and fold them again from all events
     #[arg(long)]
     pub(crate) rebuild: bool,

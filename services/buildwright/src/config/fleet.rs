@@ -78,7 +78,7 @@ fn seconds(given: Option<u64>) -> Option<Duration> {
     given.map(Duration::from_secs)
 }
 
-fn hours(given: Option<u64>) -> Option<Duration> {
+pub(super) fn hours(given: Option<u64>) -> Option<Duration> {
     given.map(|hours| Duration::from_secs(hours.saturating_mul(3_600)))
 }
 

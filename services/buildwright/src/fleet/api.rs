@@ -43,6 +43,7 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
         builds: Arc::clone(&database.builds),
         store: Arc::clone(&database.events),
         read_models: Arc::new(database.store.clone()),
+        idempotency: Arc::new(database.store.clone()),
         output: Arc::new(NatsOutputLog::new(&bus, output_bounds(&fleet.bus.config))),
         results: Arc::new(GitResults::new(repositories, exchange(artifacts, &data_dir))),
         roster: Arc::new(NatsRoster::new(&bus, fleet.bus.config.roster)),

@@ -5,5 +5,6 @@ mod history;
 mod scene;
 mod store;
 
+mod endpoints;
 mod following;
 mod rows;

@@ -22,6 +22,7 @@ pub(crate) struct Scene {
     _folder: TempDir,
     pub(crate) store: Arc<TroubledStore>,
     pub(crate) builds: Builds,
+    pub(crate) endpoints: Arc<SqliteStore>,
 }
 
 impl Scene {
@@ -30,9 +31,10 @@ impl Scene {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("events.db");
         let sqlite = SqliteStore::open(&path, SqliteOptions::default()).await.expect("a store");
+        let endpoints = Arc::new(sqlite.clone());
         let store = Arc::new(TroubledStore::new(sqlite, page));
         let builds = Builds::new(Arc::clone(&store) as _, Arc::new(Noon), Writers::Several, 100);
-        Self { _folder: folder, store, builds }
+        Self { _folder: folder, store, builds, endpoints }
     }
 
     pub(crate) async fn give(&self, id: BuildId, command: Command) {
@@ -54,7 +56,11 @@ impl Scene {
     }
 
     pub(crate) fn projector(&self) -> Projector {
-        Projector::new(Arc::clone(&self.store) as _, Arc::clone(&self.store) as _)
+        Projector::new(
+            Arc::clone(&self.store) as _,
+            Arc::clone(&self.store) as _,
+            Arc::clone(&self.endpoints) as _,
+        )
     }
 
     pub(crate) async fn catch_up(&self) {

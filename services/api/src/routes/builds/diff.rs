@@ -1,5 +1,8 @@
 use super::finished::{Finished, ResultUnavailable};
-use crate::{App, read::BuildPath};
+use crate::{
+    App,
+    read::{BuildPath, ParamsError, Query},
+};
 use axum::{extract::State, response::IntoResponse};
 use http::{HeaderName, HeaderValue, header};
 
@@ -13,12 +16,13 @@ const TRUNCATED: HeaderName = HeaderName::from_static("x-truncated");
     responses(
         (status = 200, description = "The diff", body = String, content_type = "text/x-diff",
             headers(("x-truncated" = bool, description = "Whether it was cut"))),
-        ResultUnavailable,
+        ParamsError, ResultUnavailable,
     ))]
 #[tracing::instrument(name = "api.builds.diff", skip_all, fields(build.id = %id))]
 pub(crate) async fn diff(
     State(app): State<App>,
     BuildPath(id): BuildPath,
+    Query(()): Query<()>,
 ) -> Result<impl IntoResponse, ResultUnavailable> {
     let Finished { project, result } = Finished::find(&app, id).await?;
     let diff = app.results.diff(&project, &result.base, &result.commit, app.settings.max_diff_bytes).await?;

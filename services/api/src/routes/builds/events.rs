@@ -3,14 +3,10 @@ use crate::{
     errors::api_errors,
     feed::{self, EventFeed, Reading, version_at},
     read::{BuildPath, ParamsError, Query},
-    wire::{EventList, EventView},
+    wire::{EventList, EventStream},
 };
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse, Response},
-};
-use http::HeaderMap;
+use axum::{extract::State, response::Response};
+use http::{HeaderMap, Uri};
 use ports::{Position, StreamId};
 
 /// Read the events of a build
@@ -29,7 +25,7 @@ use ports::{Position, StreamId};
     ),
     responses(
         (status = 200, description = "The events", content(
-            (EventList = "application/json"), (EventView = "text/event-stream"),
+            (EventList = "application/json"), (EventStream = "text/event-stream"),
         )),
         ParamsError, BuildEventsError,
     ))]
@@ -39,6 +35,7 @@ pub(crate) async fn events(
     BuildPath(id): BuildPath,
     Query(reading): Query<Reading>,
     headers: HeaderMap,
+    uri: Uri,
 ) -> Result<Response, BuildEventsError> {
     let newest = app.builds.read(id, |loaded| (loaded.version, loaded.position)).await?;
     let newest = newest.ok_or(BuildEventsError::Unknown)?;
@@ -48,7 +45,10 @@ pub(crate) async fn events(
         return Ok(feed::respond(feed, &app.settings).await?);
     }
     let page = app.store.read_stream(StreamId::Build(id), after, reading.limit).await?;
-    Ok(Json(EventList::of(page, reading.after)?).into_response())
+    let full = page.len() == reading.limit;
+    let list = EventList::of(page, reading.after)?;
+    let next = list.next;
+    Ok(feed::page(list, &uri, next, full)?)
 }
 
 api_errors! {

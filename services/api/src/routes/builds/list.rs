@@ -1,9 +1,10 @@
 use crate::{
     ApiSettings, App,
-    errors::{Fault, api_errors},
+    errors::api_errors,
     order::is_label_key,
+    principal::Caller,
     read::{FromParams, Params, ParamsError, Query, decode_cursor, encode_cursor},
-    wire::{BuildList, BuildSummary},
+    wire::{BuildList, BuildSummary, Cursor, LABEL_VALUE_CHARS, LabelFilter, ProjectText, links},
 };
 use axum::{
     Json,
@@ -11,8 +12,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::build::BuildStatus;
-use http::{HeaderValue, Uri, header};
-use names::ProjectName;
+use http::{Uri, header};
+use names::{ProjectName, TenantName};
 use ports::BuildFilter;
 use std::collections::BTreeMap;
 
@@ -21,35 +22,34 @@ use std::collections::BTreeMap;
 /// Newest first. A build is in the list as soon as its submission was answered.
 #[utoipa::path(get, path = "/v1/builds", operation_id = "listBuilds", tag = "builds",
     params(
-        ("status" = Option<String>, Query, description = "Only these states: separated by commas, or repeated",
-            example = "queued,planning"),
-        ("project" = Option<String>, Query, description = "Only this project"),
-        ("label" = Option<Vec<String>>, Query, description = "Only with this label, as `key:value`; repeat for more"),
+        ("status" = Option<Vec<crate::wire::BuildStatus>>, Query, max_items = 6,
+            description = "Only these states: repeated, or separated by commas", example = json!(["queued", "planning"])),
+        ("project" = Option<ProjectText>, Query, description = "Only this project"),
+        ("label" = Option<Vec<LabelFilter>>, Query, max_items = 64,
+            description = "Only with this label, as `key:value`; repeat for more"),
         ("limit" = Option<u32>, Query, description = "Most builds; 50 if not given", minimum = 1, maximum = 200),
-        ("cursor" = Option<String>, Query, description = "Where the page before ended: its `nextCursor`"),
+        ("cursor" = Option<Cursor>, Query, description = "Where the page before ended: its `nextCursor`"),
     ),
     responses(
         (status = 200, description = "A page of builds", body = BuildList, headers(
-            ("link" = Option<String>, description = "The next page, as `rel=\"next\"`, if there is one"),
+            ("link" = String, description = "The first page, and the next, as `rel=\"next\"`, if there is one"),
         )),
         ParamsError, ListError,
     ))]
 #[tracing::instrument(name = "api.builds.list", skip_all)]
 pub(crate) async fn list(
     State(app): State<App>,
+    Caller(who): Caller,
     uri: Uri,
     Query(Filter(filter)): Query<Filter>,
 ) -> Result<Response, ListError> {
+    let filter = BuildFilter { tenant: who.tenant, ..filter };
     catch_up(&app).await?;
     let page = app.read_models.builds(&filter).await?;
     let next_cursor = page.builds.last().filter(|_| page.more).map(|last| encode_cursor(last.id));
-    let link = next_cursor.as_ref().map(|cursor| next_link(&uri, cursor));
+    let link = links(&uri, "cursor", next_cursor.as_deref())?;
     let builds = page.builds.into_iter().map(BuildSummary::from).collect();
-    let mut response = Json(BuildList { builds, next_cursor }).into_response();
-    if let Some(link) = link {
-        response.headers_mut().insert(header::LINK, link.map_err(Fault::internal)?);
-    }
-    Ok(response)
+    Ok(([(header::LINK, link)], Json(BuildList { builds, next_cursor })).into_response())
 }
 
 /// Waits until the list shows everything that was answered before it was asked for.
@@ -63,25 +63,17 @@ async fn catch_up(app: &App) -> Result<(), ListError> {
     }
 }
 
-/// The same query with another cursor, relative to where it was asked.
-fn next_link(uri: &Uri, cursor: &str) -> Result<HeaderValue, header::InvalidHeaderValue> {
-    let kept = uri.query().unwrap_or_default().split('&');
-    let kept: String = kept
-        .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="))
-        .map(|pair| format!("{pair}&"))
-        .collect();
-    HeaderValue::from_str(&format!("<{}?{kept}cursor={cursor}>; rel=\"next\"", uri.path()))
-}
-
 /// Which builds are asked for.
 pub(crate) struct Filter(BuildFilter);
 
 impl FromParams for Filter {
-    fn from_params(params: &mut Params<'_>, _: &ApiSettings) -> Self {
+    fn from_params(params: &mut Params<'_>, settings: &ApiSettings) -> Self {
         Self(BuildFilter {
+            // Whose builds they are is not the request's to say.
+            tenant: TenantName::default(),
             status: statuses(params),
             project: params.parsed("project", |text| text.parse::<ProjectName>().map_err(|e| e.to_string())),
-            labels: labels(params),
+            labels: labels(params, settings.max_labels),
             before: params.parsed("cursor", |text| {
                 decode_cursor(text).ok_or_else(|| "must be a nextCursor of this list".to_owned())
             }),
@@ -92,8 +84,13 @@ impl FromParams for Filter {
 
 fn statuses(params: &mut Params<'_>) -> Vec<BuildStatus> {
     let given = params.all("status");
+    let names: Vec<&str> = given.iter().flat_map(|value| value.split(',')).collect();
+    let most = BuildStatus::ALL.len();
+    if names.len() > most {
+        params.problem("status", format!("at most {most} are allowed"));
+    }
     let mut statuses = Vec::new();
-    for name in given.iter().flat_map(|value| value.split(',')) {
+    for name in names {
         match BuildStatus::parse(name.trim()) {
             Some(status) if statuses.contains(&status) => {}
             Some(status) => statuses.push(status),
@@ -107,16 +104,20 @@ fn statuses(params: &mut Params<'_>) -> Vec<BuildStatus> {
     statuses
 }
 
-fn labels(params: &mut Params<'_>) -> BTreeMap<String, String> {
+fn labels(params: &mut Params<'_>, most: usize) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
-    for text in params.all("label") {
+    let given = params.all("label");
+    if given.len() > most {
+        params.problem("label", format!("at most {most} are allowed"));
+    }
+    for text in given {
         match text.split_once(':') {
-            Some((key, value)) if is_label_key(key) => {
+            Some((key, value)) if is_label_key(key) && value.chars().count() <= LABEL_VALUE_CHARS => {
                 if labels.insert(key.to_owned(), value.to_owned()).is_some() {
                     params.problem("label", format!("{key} is given more than once"));
                 }
             }
-            _ => params.problem("label", "must be key:value, the key as in a build's labels"),
+            _ => params.problem("label", "must be key:value, both as in a build's labels"),
         }
     }
     labels

@@ -1,15 +1,23 @@
-use crate::{App, errors::api_errors, read::BuildPath, wire::PlanView};
+use crate::{
+    App,
+    errors::api_errors,
+    read::{BuildPath, ParamsError, Query},
+    wire::PlanView,
+};
 use axum::{Json, extract::State};
 use std::sync::Arc;
 
 /// Get the plan of a build
+///
+/// As the client or a model wrote it, once it was found valid.
 #[utoipa::path(get, path = "/v1/builds/{id}/plan", operation_id = "getBuildPlan", tag = "builds",
     params(("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV")),
-    responses((status = 200, description = "The plan", body = PlanView), PlanError))]
+    responses((status = 200, description = "The plan", body = PlanView), ParamsError, PlanError))]
 #[tracing::instrument(name = "api.builds.plan", skip_all, fields(build.id = %id))]
 pub(crate) async fn plan(
     State(app): State<App>,
     BuildPath(id): BuildPath,
+    Query(()): Query<()>,
 ) -> Result<Json<PlanView>, PlanError> {
     let seen = app
         .builds

@@ -3,15 +3,11 @@ use crate::{
     errors::api_errors,
     feed::{self, OutputFeed, Reading},
     read::{BuildPath, ParamsError, Query},
-    wire::{OutputLine, OutputList},
+    wire::{EventStream, OutputList},
 };
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use domain::build::Work;
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 
 /// Read the output of planning
 ///
@@ -28,7 +24,7 @@ use http::HeaderMap;
     ),
     responses(
         (status = 200, description = "The output", content(
-            (OutputList = "application/json"), (OutputLine = "text/event-stream"),
+            (OutputList = "application/json"), (EventStream = "text/event-stream"),
         )),
         ParamsError, PlanOutputError,
     ))]
@@ -38,6 +34,7 @@ pub(crate) async fn plan_output(
     BuildPath(id): BuildPath,
     Query(reading): Query<Reading>,
     headers: HeaderMap,
+    uri: Uri,
 ) -> Result<Response, PlanOutputError> {
     app.builds.read(id, |_| ()).await?.ok_or(PlanOutputError::Unknown)?;
     if feed::is_wanted(&headers) {
@@ -45,7 +42,10 @@ pub(crate) async fn plan_output(
         return Ok(feed::respond(feed, &app.settings).await?);
     }
     let page = app.output.read(id, Work::Plan, reading.after, reading.limit).await?;
-    Ok(Json(OutputList::of(page, reading.after)).into_response())
+    let full = page.len() == reading.limit;
+    let list = OutputList::of(page, reading.after);
+    let next = list.next;
+    Ok(feed::page(list, &uri, next, full)?)
 }
 
 api_errors! {

@@ -1,7 +1,7 @@
 use crate::{
     ApiSettings, App,
     errors::{Fault, api_errors},
-    read::{BuildPath, FromParams, Params, ParamsError, Query, etag, is_current},
+    read::{BuildPath, FromParams, MOST_WHOLE, Params, ParamsError, Query, etag, is_current},
     wire::BuildView,
 };
 use axum::{
@@ -23,10 +23,11 @@ use tokio::time::Instant;
     params(
         ("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
         ("wait" = Option<String>, Query, description = "How long to wait for its end, at most a minute: \
-            `30s`, `500ms` or seconds", example = "30s", pattern = "^[0-9]+(ms|s|m)?$"),
+            `30s`, `500ms` or seconds", example = "30s", min_length = 1,
+            max_length = 16, pattern = "^[0-9]+(ms|s|m)?$"),
         ("asOf" = Option<u64>, Query, description = "As it was at this version; not together with `wait`",
             minimum = 1),
-        ("If-None-Match" = Option<String>, Header, description = "The entity tag of what is known already"),
+        ("If-None-Match" = Option<String>, Header, max_length = 8192, description = "The entity tag of what is known already"),
     ),
     responses(
         (status = 200, description = "The build", body = BuildView,
@@ -108,7 +109,7 @@ impl FromParams for Moment {
                 format!("must be seconds, or a number with ms, s or m; at most {} s", most.as_secs())
             })
         });
-        let as_of = params.whole("asOf", 1..=u64::MAX);
+        let as_of = params.whole("asOf", 1..=MOST_WHOLE);
         if wait.is_some() && as_of.is_some() {
             params.problem("asOf", "cannot be given together with wait");
         }
@@ -120,6 +121,10 @@ impl FromParams for Moment {
 }
 
 fn duration(text: &str) -> Option<Duration> {
+    // As the description says; no time that anybody may wait is longer.
+    if text.len() > 16 {
+        return None;
+    }
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().ok()?;
@@ -149,7 +154,17 @@ mod tests {
         assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(duration("7"), Some(Duration::from_secs(7)));
         assert_eq!(duration("1m"), Some(Duration::from_mins(1)));
-        for text in ["", "s", "-1", "1.5s", "1h", "30 s", "99999999999999999999s", "307445734561825861m"] {
+        for text in [
+            "",
+            "s",
+            "-1",
+            "1.5s",
+            "1h",
+            "30 s",
+            "99999999999999999999s",
+            "307445734561825861m",
+            "00000000000000001",
+        ] {
             assert_eq!(duration(text), None, "{text}");
         }
     }

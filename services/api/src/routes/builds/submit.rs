@@ -1,6 +1,7 @@
 use crate::{
     App,
     errors::{Fault, api_errors},
+    once::Reserved,
     order::Order,
     read::{Body, BodyError, etag},
     routes::ACTOR,
@@ -8,7 +9,10 @@ use crate::{
 };
 use axum::{Json, extract::State, response::IntoResponse};
 use commands::ExecuteError;
-use domain::{BuildId, build::Command};
+use domain::{
+    BuildId,
+    build::{Command, Rejection},
+};
 use http::{HeaderValue, StatusCode, header};
 use names::{ProjectName, ProjectNameError};
 
@@ -28,15 +32,19 @@ use names::{ProjectName, ProjectNameError};
 #[tracing::instrument(name = "api.builds.submit", skip_all, fields(build.id))]
 pub(crate) async fn submit(
     State(app): State<App>,
+    reserved: Option<Reserved>,
     Body(order): Body<Order>,
 ) -> Result<impl IntoResponse, SubmitError> {
-    let id = app.ids.build();
+    let id = reserved.map_or_else(|| app.ids.build(), Reserved::build);
     tracing::Span::current().record("build.id", tracing::field::display(id));
     let (spec, plan) = order.place(own_project(id).map_err(Fault::internal)?);
     let command = Command::Submit { spec, plan, at: app.clock.now() };
-    let done = app.builds.execute(id, ACTOR.into(), command).await?;
-    let view = |loaded: &commands::Loaded| Some((loaded.version, BuildView::of(id, loaded)?));
-    let seen = app.builds.read_since(id, done.version, view).await?;
+    match app.builds.execute(id, ACTOR.into(), command).await {
+        // Who had the id before was carrying out this very request.
+        Err(ExecuteError::Rejected(Rejection::AlreadySubmitted)) if reserved.is_some() => {}
+        executed => drop(executed?),
+    }
+    let seen = app.builds.read(id, |loaded| Some((loaded.version, BuildView::of(id, loaded)?))).await?;
     let (version, view) = seen.flatten().ok_or_else(|| Fault::internal("the build was not stored"))?;
     let location = HeaderValue::from_str(&format!("/v1/builds/{id}")).map_err(Fault::internal)?;
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location), (header::ETAG, etag(version))], Json(view)))
@@ -60,7 +68,7 @@ impl From<ExecuteError> for SubmitError {
             ExecuteError::Store(error) => Self::Fault(error.into()),
             ExecuteError::Contended => Self::Contended,
             // A new id has no events: any refusal is a defect.
-            ExecuteError::Rejected(_) => Self::Fault(Fault::internal(error)),
+            ExecuteError::Rejected(_) | ExecuteError::Outdated => Self::Fault(Fault::internal(error)),
         }
     }
 }

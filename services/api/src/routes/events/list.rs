@@ -3,14 +3,10 @@ use crate::{
     errors::api_errors,
     feed::{self, EventFeed, Reading},
     read::{ParamsError, Query},
-    wire::{EventList, EventView},
+    wire::{EventList, EventStream},
 };
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse, Response},
-};
-use http::HeaderMap;
+use axum::{extract::State, response::Response};
+use http::{HeaderMap, Uri};
 use ports::Position;
 
 /// Read the events of all builds
@@ -27,7 +23,7 @@ use ports::Position;
     ),
     responses(
         (status = 200, description = "The events", content(
-            (EventList = "application/json"), (EventView = "text/event-stream"),
+            (EventList = "application/json"), (EventStream = "text/event-stream"),
         )),
         ParamsError, EventsError,
     ))]
@@ -36,6 +32,7 @@ pub(crate) async fn list(
     State(app): State<App>,
     Query(reading): Query<Reading>,
     headers: HeaderMap,
+    uri: Uri,
 ) -> Result<Response, EventsError> {
     let after = Position(reading.after);
     if feed::is_wanted(&headers) {
@@ -43,7 +40,10 @@ pub(crate) async fn list(
         return Ok(feed::respond(feed, &app.settings).await?);
     }
     let page = app.store.read_all(after, reading.limit).await?;
-    Ok(Json(EventList::of(page, reading.after)?).into_response())
+    let full = page.len() == reading.limit;
+    let list = EventList::of(page, reading.after)?;
+    let next = list.next;
+    Ok(feed::page(list, &uri, next, full)?)
 }
 
 api_errors! {

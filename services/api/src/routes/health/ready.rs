@@ -9,6 +9,7 @@ use vitals::NotReady;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Readiness {
     /// Always `ready`.
+    #[schema(max_length = 8, example = "ready")]
     status: &'static str,
     /// The `sequence` of the newest event.
     head: u64,
@@ -17,6 +18,8 @@ pub(crate) struct Readiness {
 }
 
 /// Ask whether the process can answer
+///
+/// Tries the event store and whatever else it needs, and says how far the lists are.
 #[utoipa::path(get, path = "/readyz", operation_id = "getReadiness", tag = "operation",
     responses((status = 200, description = "It can", body = Readiness), ReadyError))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Readiness>, ReadyError> {

@@ -3,15 +3,11 @@ use crate::{
     errors::api_errors,
     feed::{self, OutputFeed, Reading},
     read::{ParamsError, Query, TaskPath},
-    wire::{OutputLine, OutputList},
+    wire::{EventStream, OutputList},
 };
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use domain::build::Work;
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 
 /// Read the output of a task
 ///
@@ -28,7 +24,7 @@ use http::HeaderMap;
     ),
     responses(
         (status = 200, description = "The output", content(
-            (OutputList = "application/json"), (OutputLine = "text/event-stream"),
+            (OutputList = "application/json"), (EventStream = "text/event-stream"),
         )),
         ParamsError, TaskOutputError,
     ))]
@@ -38,6 +34,7 @@ pub(crate) async fn output(
     TaskPath(id): TaskPath,
     Query(reading): Query<Reading>,
     headers: HeaderMap,
+    uri: Uri,
 ) -> Result<Response, TaskOutputError> {
     let exists = app.builds.read(id.build, |loaded| loaded.build.tasks.len() > id.number.index()).await?;
     if !exists.unwrap_or(false) {
@@ -49,7 +46,10 @@ pub(crate) async fn output(
         return Ok(feed::respond(feed, &app.settings).await?);
     }
     let page = app.output.read(id.build, work, reading.after, reading.limit).await?;
-    Ok(Json(OutputList::of(page, reading.after)).into_response())
+    let full = page.len() == reading.limit;
+    let list = OutputList::of(page, reading.after);
+    let next = list.next;
+    Ok(feed::page(list, &uri, next, full)?)
 }
 
 api_errors! {

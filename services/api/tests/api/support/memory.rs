@@ -373,3 +373,87 @@ impl Ids for Counter {
         EndpointId::new(self.next())
     }
 }
+
+/// Keys of requests, and what became of those.
+#[derive(Default)]
+pub(crate) struct MemoryIdempotency {
+    records: Mutex<HashMap<IdempotencyKey, Record>>,
+    /// Whether it takes no answers any more, as after the sudden death of who would bring them.
+    pub(crate) deaf: AtomicBool,
+    pub(crate) down: AtomicBool,
+}
+
+struct Record {
+    request: BeginRequest,
+    reserved: Ulid,
+    answer: Option<KeptAnswer>,
+}
+
+impl MemoryIdempotency {
+    fn check(&self) -> Result<(), StoreError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the keys at secret.example are gone".into()));
+        }
+        Ok(())
+    }
+
+    fn check_hearing(&self) -> Result<(), StoreError> {
+        if self.deaf.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Idempotency for MemoryIdempotency {
+    async fn begin(&self, request: BeginRequest) -> Result<Begun, StoreError> {
+        self.check()?;
+        let mut records = self.records.lock().unwrap();
+        let mut reserved = request.proposed;
+        if let Some(known) = records.get(&request.key).filter(|known| known.request.kept_until > request.now)
+        {
+            if known.request.fingerprint != request.fingerprint {
+                return Ok(Begun::Mismatch);
+            }
+            if let Some(answer) = &known.answer {
+                return Ok(Begun::Replay(answer.clone()));
+            }
+            if known.request.held_until > request.now {
+                return Ok(Begun::InFlight);
+            }
+            reserved = known.reserved;
+        }
+        records.insert(request.key.clone(), Record { request, reserved, answer: None });
+        Ok(Begun::New { reserved })
+    }
+
+    async fn finish(
+        &self,
+        claim: &Claim,
+        answer: KeptAnswer,
+        kept_until: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.check_hearing()?;
+        let mut records = self.records.lock().unwrap();
+        if let Some(mine) = records.get_mut(&claim.key).filter(|known| known.request.proposed == claim.holder)
+        {
+            mine.answer = Some(answer);
+            mine.request.kept_until = kept_until;
+        }
+        Ok(())
+    }
+
+    async fn abandon(&self, claim: &Claim, abandoned: Abandoned) -> Result<(), StoreError> {
+        self.check_hearing()?;
+        let mut records = self.records.lock().unwrap();
+        let mine = records.get_mut(&claim.key).filter(|known| known.request.proposed == claim.holder);
+        let Some(mine) = mine else { return Ok(()) };
+        mine.request.held_until = DateTime::<Utc>::MIN_UTC;
+        if abandoned == Abandoned::WithoutEffect && mine.reserved == claim.holder {
+            records.remove(&claim.key);
+        }
+        Ok(())
+    }
+
+    async fn prune(&self, _: DateTime<Utc>, _: usize) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+}

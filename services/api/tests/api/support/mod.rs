@@ -12,7 +12,9 @@ use domain::{
     BuildId, ModelUsage, Usage,
     build::{Attempt, Command, MergeResult, Outcome, Success, TaskResult, Work},
 };
-use memory::{Counter, MemoryModels, MemoryOutput, MemoryResults, MemoryRoster, MemoryStore, Ticking};
+use memory::{
+    Counter, MemoryIdempotency, MemoryModels, MemoryOutput, MemoryResults, MemoryRoster, MemoryStore, Ticking,
+};
 use plan::TaskNumber;
 use ports::{EventStore as _, OutputChunk, OutputLog as _, OutputStream};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -26,6 +28,7 @@ pub(crate) struct Api {
     pub(crate) app: App,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) models: Arc<MemoryModels>,
+    pub(crate) idempotency: Arc<MemoryIdempotency>,
     pub(crate) output: Arc<MemoryOutput>,
     pub(crate) results: Arc<MemoryResults>,
     pub(crate) roster: Arc<MemoryRoster>,
@@ -53,6 +56,7 @@ impl Api {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let store = Arc::new(MemoryStore::default());
         let models = MemoryModels::over(&store);
+        let idempotency = Arc::new(MemoryIdempotency::default());
         let output = Arc::new(MemoryOutput::default());
         let results = Arc::new(MemoryResults::default());
         let roster = Arc::new(MemoryRoster::default());
@@ -62,6 +66,7 @@ impl Api {
             builds: Arc::new(Builds::new(store.clone(), clock.clone(), writers, 100)),
             store: store.clone(),
             read_models: models.clone(),
+            idempotency: idempotency.clone(),
             output: output.clone(),
             results: results.clone(),
             roster: roster.clone(),
@@ -79,6 +84,7 @@ impl Api {
             app,
             store,
             models,
+            idempotency,
             output,
             results,
             roster,
@@ -91,6 +97,26 @@ impl Api {
     /// The same, with something else behind it.
     pub(crate) async fn serving(self, app: App) -> Self {
         Self { base: serve(&app).await, app, ..self }
+    }
+
+    /// Another process over the same stores.
+    pub(crate) async fn replica(&self) -> Self {
+        let builds = Builds::new(self.store.clone(), self.app.clock.clone(), Writers::Several, 100);
+        let stop = CancellationToken::new();
+        let app = App { builds: Arc::new(builds), stop: stop.clone(), ..self.app.clone() };
+        Self {
+            base: serve(&app).await,
+            app,
+            store: self.store.clone(),
+            models: self.models.clone(),
+            idempotency: self.idempotency.clone(),
+            output: self.output.clone(),
+            results: self.results.clone(),
+            roster: self.roster.clone(),
+            _stop: stop.clone().drop_guard(),
+            stop,
+            client: self.client.clone(),
+        }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -1,5 +1,10 @@
 //! What holds for every request.
 
+pub(crate) mod freshness;
+pub(crate) mod methods;
+pub(crate) mod origins;
+pub(crate) mod trace;
+
 use crate::{ApiSettings, App};
 use axum::{
     body::Body,
@@ -36,7 +41,16 @@ fn is_request_id(id: &HeaderValue) -> bool {
 /// The span of a request.
 pub(crate) fn span(request: &http::Request<Body>) -> tracing::Span {
     let id = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-    tracing::info_span!("http", method = %request.method(), path = request.uri().path(), request.id = id)
+    let trace = request.extensions().get::<trace::Trace>();
+    tracing::info_span!(
+        "http",
+        method = %request.method(),
+        path = request.uri().path(),
+        request.id = id,
+        trace.id = trace.map(|trace| trace.id.as_str()),
+        trace.span = trace.map(|trace| trace.span.as_str()),
+        trace.parent = trace.and_then(|trace| trace.parent.as_deref()),
+    )
 }
 
 /// Ends a request whose answer does not begin in time. Streams begin at once and may then take as they like.

@@ -1,0 +1,105 @@
+//! Bounds that are settings: the document of a server tells those of this server.
+
+use crate::ApiSettings;
+use serde_json::{Value, json};
+
+/// Writes them where they belong.
+pub(crate) fn apply(document: &mut Value, settings: &ApiSettings) {
+    let plan = &settings.plan_bounds;
+    let bounds = [
+        ("SubmitBuild/prompt/maxLength", json!(settings.max_prompt_chars)),
+        ("SubmitBuild/labels/maxProperties", json!(settings.max_labels)),
+        ("LimitsDraft/taskTimeoutSeconds/maximum", json!(plan.timeout_seconds)),
+        ("LimitsDraft/buildTimeoutSeconds/maximum", json!(settings.max_build_timeout_seconds)),
+        ("LimitsDraft/maxParallel/maximum", json!(settings.max_parallel)),
+        ("LimitsDraft/maxAttempts/maximum", json!(settings.max_attempts)),
+        ("PlanDraft/summary/maxLength", json!(plan.text_chars)),
+        ("PlanDraft/tasks/maxItems", json!(plan.tasks)),
+        ("PlanDraft/dependencies/maxItems", json!(plan.dependencies)),
+        ("Dependency/dependsOn/maxItems", json!(plan.dependencies)),
+        ("TaskDraft/title/maxLength", json!(plan.text_chars)),
+        ("TaskDraft/prompt/maxLength", json!(plan.text_chars)),
+        ("TaskDraft/command/maxLength", json!(plan.text_chars)),
+        ("TaskDraft/check/maxLength", json!(plan.text_chars)),
+        ("TaskDraft/targets/maxItems", json!(plan.targets)),
+        ("TaskDraft/timeoutSeconds/maximum", json!(plan.timeout_seconds)),
+        ("TaskDraft/requires/maxItems", json!(plan::MOST_LABELS)),
+        ("BuildView/prompt/maxLength", json!(settings.max_prompt_chars)),
+        ("BuildView/labels/maxProperties", json!(settings.max_labels)),
+        ("BuildSummary/labels/maxProperties", json!(settings.max_labels)),
+        ("BuildSubmittedData/prompt/maxLength", json!(settings.max_prompt_chars)),
+        ("BuildSubmittedData/labels/maxProperties", json!(settings.max_labels)),
+        ("TaskList/tasks/maxItems", json!(plan.tasks)),
+        ("PlanView/tasks/maxItems", json!(plan.tasks)),
+        ("PlanView/dependencies/maxItems", json!(plan.dependencies)),
+        ("PlanView/summary/maxLength", json!(plan.text_chars)),
+        ("TaskView/title/maxLength", json!(plan.text_chars)),
+        ("TaskView/prompt/maxLength", json!(plan.text_chars)),
+        ("TaskView/command/maxLength", json!(plan.text_chars)),
+        ("TaskView/check/maxLength", json!(plan.text_chars)),
+        ("TaskView/targets/maxItems", json!(plan.targets)),
+        ("TaskView/dependsOn/maxItems", json!(plan.tasks)),
+    ];
+    for (place, bound) in bounds {
+        let mut steps = place.splitn(2, '/');
+        let (schema, rest) = (steps.next().unwrap_or_default(), steps.next().unwrap_or_default());
+        let pointer = format!("/components/schemas/{schema}/properties/{rest}");
+        if let Some(found) = document.pointer_mut(&pointer) {
+            *found = bound;
+        }
+    }
+    let diff = "/paths/~1v1~1builds~1{id}~1diff/get/responses/200/content/text~1x-diff/schema";
+    if let Some(Value::Object(schema)) = document.pointer_mut(diff) {
+        // A character has at least a byte.
+        schema.insert("maxLength".to_owned(), json!(settings.max_diff_bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Differs from every default, so that a bound which is not written shows.
+    fn others() -> ApiSettings {
+        ApiSettings {
+            max_prompt_chars: 777,
+            max_labels: 777,
+            max_build_timeout_seconds: 777,
+            max_parallel: 777,
+            max_attempts: 777,
+            max_diff_bytes: 777,
+            plan_bounds: plan::Bounds {
+                tasks: 777,
+                dependencies: 777,
+                targets: 777,
+                text_chars: 777,
+                timeout_seconds: 777,
+            },
+            ..ApiSettings::default()
+        }
+    }
+
+    fn count(value: &Value, wanted: &Value) -> usize {
+        match value {
+            Value::Object(fields) => fields.values().map(|field| count(field, wanted)).sum(),
+            Value::Array(elements) => elements.iter().map(|element| count(element, wanted)).sum(),
+            other => usize::from(other == wanted),
+        }
+    }
+
+    #[test]
+    fn the_document_of_a_server_tells_its_own_bounds_and_by_default_the_defaults() {
+        let by_default = crate::document::openapi();
+        let mut again = by_default.clone();
+        apply(&mut again, &ApiSettings::default());
+        assert_eq!(again, by_default);
+        let mut changed = by_default.clone();
+        apply(&mut changed, &others());
+        // All but the number of labels of a task, which is no setting.
+        assert_eq!(count(&changed, &json!(777)) - count(&by_default, &json!(777)), 32);
+        let most = |document: &Value| {
+            document["components"]["schemas"]["TaskDraft"]["properties"]["requires"]["maxItems"].clone()
+        };
+        assert_eq!(most(&changed), plan::MOST_LABELS);
+    }
+}
