@@ -96,12 +96,6 @@ impl PostgresStore {
     }
 }
 
-impl PostgresStore {
-    pub(crate) fn readers(&self) -> &Pool {
-        &self.inner.readers
-    }
-}
-
 /// Brings the tables up to date and tells where everything stands.
 async fn prepare(sessions: &Sessions) -> Result<Progress, StoreError> {
     let mut connection = sessions.connect_to_migrate().await.map_err(store_error)?;

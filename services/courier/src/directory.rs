@@ -5,13 +5,12 @@ use crate::{
     line::Hopeless,
     round::{Ending, Shared, deliver},
 };
+use commands::Expected;
 use domain::{
     Endpoint, EndpointId,
     endpoint::{Command, DisabledReason, EndpointState},
 };
-use ports::{
-    Append, AppendError, Clock, EventStore, Metadata, NewEvent, Position, StoreError, StreamId, Version,
-};
+use ports::{Position, StoreError};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -24,62 +23,17 @@ const PAGE: usize = 1_000;
 /// Most endpoints that are read at once.
 const LIST: usize = 500;
 
-/// Endpoints as their streams say.
-pub(crate) struct Registry {
-    pub(crate) store: Arc<dyn EventStore>,
-    pub(crate) clock: Arc<dyn Clock>,
-}
-
-impl Registry {
-    /// An endpoint as it is now, and the version of its stream.
-    async fn load(&self, id: EndpointId) -> Result<(Option<Endpoint>, Version), StoreError> {
-        let (mut endpoint, mut version) = (None, Version(0));
-        loop {
-            let events = self.store.read_stream(StreamId::Endpoint(id), version, PAGE).await?;
-            let Some(last) = events.last() else { return Ok((endpoint, version)) };
-            version = last.version;
-            for event in &events {
-                match event.endpoint_event() {
-                    Ok(event) => endpoint = Endpoint::apply(endpoint, &event),
-                    Err(error) => tracing::error!(endpoint = %id, %error, "an event cannot be read"),
-                }
-            }
-        }
-    }
-
-    /// Disables an endpoint, unless somebody did already.
-    pub(crate) async fn disable(&self, id: EndpointId, hopeless: Hopeless) {
-        let reason = match hopeless {
-            Hopeless::Gone => DisabledReason::Gone,
-            Hopeless::Failing(since) => DisabledReason::Failing { since },
-        };
-        // Whoever is in the way may have disabled it; what fails for good is asked for again by the next failure.
-        for _ in 0..5 {
-            match self.try_disable(id, reason).await {
-                Ok(()) => return,
-                Err(AppendError::Conflict { .. }) => {}
-                Err(AppendError::Store(error)) => {
-                    tracing::error!(endpoint = %id, %error, "an endpoint could not be disabled");
-                    return;
-                }
-            }
-        }
-    }
-
-    async fn try_disable(&self, id: EndpointId, reason: DisabledReason) -> Result<(), AppendError> {
-        let (endpoint, expected) = self.load(id).await?;
-        let at = self.clock.now();
-        let Ok(events) = Endpoint::decide(endpoint.as_ref(), Command::Disable { reason, at }) else {
-            return Ok(());
-        };
-        let (Some(endpoint), false) = (endpoint, events.is_empty()) else { return Ok(()) };
-        let encode = |error: serde_json::Error| StoreError::Corrupt(Box::new(error));
-        let events = events.iter().map(NewEvent::endpoint).collect::<Result<_, _>>().map_err(encode)?;
-        let metadata = Metadata { actor: Some("courier".into()), tenant: endpoint.tenant };
-        let stream = StreamId::Endpoint(id);
-        self.store.append(Append { stream, expected, events, metadata, recorded_at: at }).await?;
-        tracing::warn!(endpoint = %id, ?reason, "a webhook endpoint is disabled");
-        Ok(())
+/// Disables an endpoint, unless somebody did already. If it cannot be done now, the next failure asks for it again.
+pub(crate) async fn disable(courier: &Courier, id: EndpointId, hopeless: Hopeless) {
+    let reason = match hopeless {
+        Hopeless::Gone => DisabledReason::Gone,
+        Hopeless::Failing(since) => DisabledReason::Failing { since },
+    };
+    let command = Command::Disable { reason, at: courier.sender.clock.now() };
+    let done = courier.endpoints.execute(id, "courier".into(), &Expected::Any, |_| Ok(command.clone()));
+    match done.await {
+        Ok(_) => tracing::warn!(endpoint = %id, ?reason, "a webhook endpoint is disabled"),
+        Err(error) => tracing::error!(endpoint = %id, %error, "a webhook endpoint could not be disabled"),
     }
 }
 
@@ -151,8 +105,14 @@ impl Directory {
             position = last.position;
             let changed: BTreeSet<_> = events.iter().filter_map(|event| event.stream.endpoint()).collect();
             for id in changed {
-                let (endpoint, _) = self.shared.registry.load(id).await?;
-                self.set(id, endpoint);
+                match self.courier().endpoints.load(id).await {
+                    Ok(loaded) => self.set(id, loaded.map(|loaded| loaded.endpoint)),
+                    // Another endpoint can do nothing for it.
+                    Err(error @ StoreError::Corrupt(_)) => {
+                        tracing::error!(endpoint = %id, %error, "a webhook endpoint cannot be read");
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
     }

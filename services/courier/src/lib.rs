@@ -11,7 +11,6 @@
 //! | `terms` | all that happens only in the replica that leads |
 //! | `upkeep` | old deliveries are removed, unfinished ones counted |
 //! | `sender`, `message` | what is sent, signed |
-//! | `vault` | where keys are kept |
 //! | `facts` | project and labels of builds |
 //! | `gauges` | what a courier tells of itself |
 //! | `settings` | everything that can be set |
@@ -30,14 +29,13 @@ mod sender;
 mod settings;
 mod terms;
 mod upkeep;
-mod vault;
 mod verdict;
 
 pub use gauges::{Gauges, Snapshot};
 pub use sender::Sender;
 pub use settings::Settings;
-pub use vault::{Keys, Vault, VaultError};
 
+use endpoints::Endpoints;
 use ports::{Deliveries, EndpointList, EventStore, Leadership, ReadModels};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -65,6 +63,8 @@ pub struct Courier {
     pub read_models: Arc<dyn ReadModels>,
     /// Where it finds endpoints at start.
     pub list: Arc<dyn EndpointList>,
+    /// Endpoints one by one, and commands to them.
+    pub endpoints: Arc<Endpoints>,
     /// What became of deliveries.
     pub deliveries: Arc<dyn Deliveries>,
     /// Signs and sends.

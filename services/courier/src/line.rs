@@ -189,7 +189,8 @@ impl Line {
         Next::Send(Box::new(item))
     }
 
-    fn has_something(&self) -> bool {
+    /// Whether something is there to be sent.
+    pub(crate) fn has_something(&self) -> bool {
         !self.fresh.is_empty() || !self.retries.is_empty() || self.lanes.has_turn()
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Courier, Pause,
-    directory::Registry,
+    directory::disable,
     facts::Facts,
     line::{Hopeless, Item, Line, Next, Terms},
     message,
@@ -36,7 +36,6 @@ pub(crate) struct Shared {
     pub(crate) courier: Courier,
     pub(crate) facts: Facts,
     pub(crate) slots: Arc<Semaphore>,
-    pub(crate) registry: Registry,
 }
 
 /// How an endpoint is told to end.
@@ -190,7 +189,7 @@ impl<'a> Round<'a> {
         }
         for event in events {
             let position = event.position;
-            if self.wants(&event).await? {
+            if wants(self.shared, self.endpoint, &self.globs, &event).await? {
                 let item = self.item(event);
                 self.line.take_in(item);
             }
@@ -208,22 +207,6 @@ impl<'a> Round<'a> {
 
     fn most_unstored(&self) -> usize {
         self.courier().settings.flush_results.saturating_mul(4).max(1)
-    }
-
-    async fn wants(&self, event: &RecordedEvent) -> Result<bool, StoreError> {
-        let Some(build) = event.stream.build() else { return Ok(false) };
-        let spec = &self.endpoint.spec;
-        if event.metadata.tenant != self.endpoint.tenant
-            || spec.build.is_some_and(|only| only != build)
-            || !(self.globs.is_empty() || self.globs.iter().any(|glob| glob.matches(&event.kind)))
-        {
-            return Ok(false);
-        }
-        if spec.projects.is_empty() && spec.labels.is_empty() {
-            return Ok(true);
-        }
-        let facts = self.shared.facts.of(event).await?;
-        Ok(facts.is_some_and(|facts| spec.wants(build, &facts)))
     }
 
     fn item(&self, event: RecordedEvent) -> Item {
@@ -255,9 +238,9 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    /// A key may have come to its end.
+    /// Keys may have changed.
     async fn renew(&mut self) -> Result<(), StoreError> {
-        if self.to.valid_until.is_some_and(|until| until <= self.now()) {
+        if self.line.has_something() && self.to.valid_until <= self.now() {
             self.to = Arc::new(self.courier().sender.destination(self.id, &self.endpoint.spec).await?);
         }
         Ok(())
@@ -312,17 +295,17 @@ impl<'a> Round<'a> {
     /// Asks for the endpoint to be disabled. That comes back as an event, and ends this.
     fn give_up(&self, hopeless: Hopeless) {
         let (shared, id) = (Arc::clone(self.shared), self.id);
-        tokio::spawn(async move { shared.registry.disable(id, hopeless).await });
+        tokio::spawn(async move { disable(&shared.courier, id, hopeless).await });
     }
 
     /// Begins to store results when they have waited long enough, or nothing else is under way.
     fn flush_if_due(&mut self) {
-        let settings = &self.courier().settings;
         let unstored = self.line.unstored();
-        let far = self.line.progress().cursor.0.saturating_sub(self.stored_cursor.0) >= settings.cursor_every;
         if unstored > 0 {
             self.first_unstored.get_or_insert_with(Instant::now);
         }
+        let settings = &self.courier().settings;
+        let far = self.line.progress().cursor.0.saturating_sub(self.stored_cursor.0) >= settings.cursor_every;
         let waited = self.first_unstored.is_some_and(|since| since.elapsed() >= settings.flush_after);
         let idle = unstored > 0 && self.sending.is_empty();
         let full = unstored >= settings.flush_results;
@@ -433,6 +416,28 @@ impl<'a> Round<'a> {
         };
         tokio::time::timeout(FAREWELL, store).await.unwrap_or(Ok(()))
     }
+}
+
+/// Whether an event is for an endpoint.
+async fn wants(
+    shared: &Shared,
+    endpoint: &Endpoint,
+    globs: &[EventGlob],
+    event: &RecordedEvent,
+) -> Result<bool, StoreError> {
+    let Some(build) = event.stream.build() else { return Ok(false) };
+    let spec = &endpoint.spec;
+    if event.metadata.tenant != endpoint.tenant
+        || spec.build.is_some_and(|only| only != build)
+        || !(globs.is_empty() || globs.iter().any(|glob| glob.matches(&event.kind)))
+    {
+        return Ok(false);
+    }
+    if spec.projects.is_empty() && spec.labels.is_empty() {
+        return Ok(true);
+    }
+    let facts = shared.facts.of(event).await?;
+    Ok(facts.is_some_and(|facts| spec.wants(build, &facts)))
 }
 
 /// Sends an event, which may have to be read again.

@@ -1,18 +1,15 @@
 //! Signs and sends.
 
-use crate::{
-    message,
-    vault::{Keys, Vault, VaultError},
-    verdict::Attempted,
-};
+use crate::{message, verdict::Attempted};
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{EndpointId, endpoint::EndpointSpec};
 use egress::{Client, FailureClass, Outcome, Request, TargetUrl};
+use endpoints::{Contents, Vault, VaultError};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use ports::{AttemptError, Clock, StoreError};
 use std::{sync::Arc, time::Duration};
-use webhooks::MessageId;
+use webhooks::{CustomHeaders, HeaderRules, MessageId, Signer, SigningKey, SimpleKey};
 
 /// Sends messages to endpoints. Clones share connections.
 #[derive(Clone)]
@@ -20,7 +17,7 @@ pub struct Sender {
     /// Keeps away from what is inside.
     pub client: Client,
     /// Has the keys.
-    pub vault: Arc<dyn Vault>,
+    pub vault: Vault,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
 }
@@ -32,11 +29,36 @@ pub(crate) struct Destination {
     keys: Option<Keys>,
     timeout: Duration,
     /// When the keys must be looked up again.
-    pub(crate) valid_until: Option<DateTime<Utc>>,
+    pub(crate) valid_until: DateTime<Utc>,
 }
 
-/// Keys that could not be opened are looked for again after so long.
-const CLOSED_FOR: Duration = Duration::from_secs(10);
+/// So long keys are used without looking whether there are others: an event tells of a change, but a moment before
+/// the keys are there.
+const KEYS_FOR: TimeDelta = TimeDelta::seconds(2);
+
+/// What messages to an endpoint are signed with, and what they bring along.
+#[derive(Debug)]
+struct Keys {
+    signer: Signer,
+    /// The simple scheme has one signature: by the newest secret.
+    simple: SimpleKey,
+    headers: CustomHeaders,
+}
+
+impl Keys {
+    fn of(contents: &Contents, now: DateTime<Utc>) -> Option<Self> {
+        let mut secrets = contents.secrets(now).map(|(secret, _)| secret);
+        let newest = secrets.next()?;
+        let (simple, first) = (SimpleKey::from(&newest), Signer::new(newest));
+        let signer = secrets.fold(first, |signer, secret| signer.and(secret));
+        let signer = match contents.private_key() {
+            Some(key) => signer.and(SigningKey::from(key)),
+            None => signer,
+        };
+        let headers = HeaderRules::default().check(&contents.headers).unwrap_or_default();
+        Some(Self { signer, simple, headers })
+    }
+}
 
 impl Sender {
     /// Looks up all that sending to an endpoint takes.
@@ -47,16 +69,16 @@ impl Sender {
     ) -> Result<Destination, StoreError> {
         let now = self.clock.now();
         let target = TargetUrl::parse(&spec.url, self.client.policy()).map_err(|error| error.to_string());
-        let (keys, valid_until) = match self.vault.open(id, now).await {
-            Ok(keys) => (Some(keys.clone()), keys.valid_until),
+        let keys = match self.vault.open(id).await {
+            Ok((_, contents)) => Keys::of(&contents, now),
             Err(VaultError::Store(error)) => return Err(error),
-            Err(VaultError::Closed) => {
-                tracing::error!(endpoint = %id, "the secrets of an endpoint cannot be opened");
-                (None, Some(now + CLOSED_FOR))
+            Err(error) => {
+                tracing::error!(endpoint = %id, %error, "messages to an endpoint cannot be signed");
+                None
             }
         };
         let timeout = Duration::from_secs(u64::from(spec.timeout_seconds.max(1)));
-        Ok(Destination { target, keys, timeout, valid_until })
+        Ok(Destination { target, keys, timeout, valid_until: now + KEYS_FOR })
     }
 
     /// Sends one message and says what became of it.

@@ -1,12 +1,6 @@
 //! Leading, as often as it is this process's turn. Nothing is carried over from one term to the next.
 
-use crate::{
-    Courier, Pause,
-    directory::{Directory, Registry},
-    facts::Facts,
-    round::Shared,
-    upkeep,
-};
+use crate::{Courier, Pause, directory::Directory, facts::Facts, round::Shared, upkeep};
 use ports::StoreError;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -55,7 +49,6 @@ async fn serve(
         courier: courier.clone(),
         facts: Facts::new(Arc::clone(&courier.store), courier.settings.remembered_builds),
         slots: Arc::new(Semaphore::new(courier.settings.at_once.min(Semaphore::MAX_PERMITS))),
-        registry: Registry { store: Arc::clone(&courier.store), clock: Arc::clone(&courier.sender.clock) },
     });
     let mut directory = Directory::new(shared, over.clone());
     let follow = async {

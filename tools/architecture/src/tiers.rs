@@ -213,7 +213,7 @@ impl Tier {
 
     /// What the tests of any crate may use beside that: they need something real to run against.
     fn serves_tests(self) -> bool {
-        matches!(self, Self::Testkit | Self::Store | Self::Bus | Self::ScriptedModel)
+        matches!(self, Self::Testkit | Self::Store | Self::Bus | Self::ScriptedModel | Self::Seal)
     }
 
     /// Whether a crate of this tier may depend on a crate that isn't ours.
