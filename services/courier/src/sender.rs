@@ -50,7 +50,7 @@ impl Keys {
         let mut secrets = contents.secrets(now).map(|(secret, _)| secret);
         let newest = secrets.next()?;
         let (simple, first) = (SimpleKey::from(&newest), Signer::new(newest));
-        let signer = secrets.fold(first, |signer, secret| signer.and(secret));
+        let signer = secrets.fold(first, Signer::and);
         let signer = match contents.private_key() {
             Some(key) => signer.and(SigningKey::from(key)),
             None => signer,
