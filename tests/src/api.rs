@@ -16,6 +16,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 pub struct Api {
     address: Arc<RwLock<String>>,
     http: reqwest::Client,
+    key: Option<String>,
 }
 
 impl Api {
@@ -23,11 +24,17 @@ impl Api {
         // Only who talks TLS needs one, but the client asks for it when it is made.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { address: Arc::default(), http }
+        Self { address: Arc::default(), http, key: None }
     }
 
     pub(crate) fn is_now_at(&self, address: &str) {
         address.clone_into(&mut self.address.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The same, spoken to with an API key.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
     }
 
     /// Where it listens.
@@ -44,17 +51,21 @@ impl Api {
 
     /// A request that a test makes itself.
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, self.url(path))
+        let request = self.http.request(method, self.url(path));
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
     }
 
     /// GET
     pub async fn get(&self, path: &str) -> Answer {
-        self.send(self.http.get(self.url(path))).await
+        self.send(self.request(reqwest::Method::GET, path)).await
     }
 
     /// POST
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.http.post(self.url(path)).json(body)).await
+        self.send(self.request(reqwest::Method::POST, path).json(body)).await
     }
 
     /// Sends a request.
@@ -74,7 +85,7 @@ impl Api {
     /// # Panics
     /// When it is refused.
     pub async fn follow(&self, path: &str, last_event_id: Option<&str>) -> Sse {
-        let mut request = self.http.get(self.url(path)).header("accept", "text/event-stream");
+        let mut request = self.request(reqwest::Method::GET, path).header("accept", "text/event-stream");
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }

@@ -128,6 +128,7 @@ fn submit(tasks: u32) -> Result<Command, Failed> {
         tenant: Default::default(),
         priority: Default::default(),
         pool: Default::default(),
+        webhook: None,
     };
     Ok(Command::Submit { spec, plan: Some(plan), at: DateTime::UNIX_EPOCH })
 }

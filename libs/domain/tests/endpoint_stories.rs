@@ -130,6 +130,7 @@ fn an_endpoint_hears_of_builds_by_project_label_and_id() {
         tenant: tenant(),
         priority: Default::default(),
         pool: Default::default(),
+        webhook: None,
     };
     let labels = |value: &str| BTreeMap::from([("team".to_owned(), value.to_owned())]);
     let all = EndpointSpec { projects: Vec::new(), labels: BTreeMap::new(), ..spec() };

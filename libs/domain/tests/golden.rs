@@ -104,6 +104,7 @@ fn spec() -> BuildSpec {
         tenant: Default::default(),
         priority: Default::default(),
         pool: Default::default(),
+        webhook: None,
     }
 }
 

@@ -21,13 +21,12 @@ pub struct Contents {
 }
 
 /// A secret that messages are signed with.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SigningSecret {
     /// Its text: `whsec_…`.
     pub secret: String,
     /// Until when, if another has taken its place.
-    #[zeroize(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<DateTime<Utc>>,
 }
@@ -95,7 +94,7 @@ impl fmt::Debug for SigningSecret {
 
 impl Drop for Contents {
     fn drop(&mut self) {
-        self.signing.iter_mut().for_each(Zeroize::zeroize);
+        self.signing.iter_mut().for_each(|signing| signing.secret.zeroize());
         self.ed25519.zeroize();
         self.headers.values_mut().for_each(Zeroize::zeroize);
     }

@@ -14,6 +14,9 @@ pub enum VaultError {
     /// They cannot be opened with the keys that are given.
     #[error("the endpoint's secrets cannot be opened: {0}")]
     Sealed(#[from] seal::OpenError),
+    /// There is no randomness to make or seal them with.
+    #[error(transparent)]
+    Chance(#[from] ports::NoChance),
     /// They are larger than can be sealed.
     #[error(transparent)]
     TooLarge(#[from] seal::TooLarge),

@@ -102,9 +102,9 @@ impl Endpoints {
         spec: EndpointSpec,
         given: Given,
     ) -> Result<Rotated, ChangeError> {
-        let secret = given.secret.unwrap_or_else(|| Secret::from_bytes(self.vault.chance()));
+        let secret = self.or_new(given.secret)?;
         let mut contents = Contents::new(&secret, given.headers);
-        self.fit_key(&mut contents, spec.signatures);
+        self.fit_key(&mut contents, spec.signatures)?;
         let secret = match self.vault.put(id, Version(1), &contents).await? {
             Kept::Stored => secret,
             Kept::Outdated => self.newest_secret(id).await?,
@@ -145,7 +145,7 @@ impl Endpoints {
             .await?;
         let (_, mut contents) = self.vault.open(id).await?;
         let had_key = contents.ed25519.is_some();
-        self.fit_key(&mut contents, loaded.endpoint.spec.signatures);
+        self.fit_key(&mut contents, loaded.endpoint.spec.signatures)?;
         let other_key = had_key != contents.ed25519.is_some();
         if headers.is_some() || other_key {
             contents.headers = headers.unwrap_or_else(|| std::mem::take(&mut contents.headers));
@@ -177,7 +177,7 @@ impl Endpoints {
         }
         let command = Command::RotateSecret { old_valid_until, at: now };
         let loaded = self.execute(id, actor, expected, |_| Ok(command.clone())).await?;
-        let secret = secret.unwrap_or_else(|| Secret::from_bytes(self.vault.chance()));
+        let secret = self.or_new(secret)?;
         let (_, mut contents) = self.vault.open(id).await?;
         contents.rotate(&secret, old_valid_until, now);
         self.keep(id, loaded.version, &contents).await?;
@@ -275,15 +275,20 @@ impl Endpoints {
         contents.secrets(self.clock.now()).next().map(|(secret, _)| secret).ok_or(VaultError::Missing)
     }
 
-    fn fit_key(&self, contents: &mut Contents, signatures: Signatures) {
+    fn or_new(&self, given: Option<Secret>) -> Result<Secret, VaultError> {
+        given.map_or_else(|| Ok(Secret::from_bytes(self.vault.chance()?)), Ok)
+    }
+
+    fn fit_key(&self, contents: &mut Contents, signatures: Signatures) -> Result<(), VaultError> {
         match (signatures, &contents.ed25519) {
             (Signatures::HmacAndEd25519, None) => {
-                let key = PrivateKey::from_seed(self.vault.chance());
+                let key = PrivateKey::from_seed(self.vault.chance()?);
                 contents.ed25519 = Some(key.reveal().to_string());
             }
             (Signatures::Hmac, Some(_)) => contents.ed25519 = None,
             _ => {}
         }
+        Ok(())
     }
 }
 

@@ -40,7 +40,7 @@ impl Vault {
         contents: &Contents,
     ) -> Result<Kept, VaultError> {
         let text = Zeroizing::new(serde_json::to_vec(contents)?);
-        let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = self.chance.bytes();
+        let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = self.chance.bytes()?;
         let sealed =
             self.seal.seal(id.to_string().as_bytes(), &text, [a, b, c, d, e, f, g, h, i, j, k, l])?;
         Ok(self.secrets.put_secrets(id, &SealedSecrets { version, sealed }).await?)
@@ -50,7 +50,7 @@ impl Vault {
         Ok(self.secrets.remove_secrets(id).await?)
     }
 
-    pub(crate) fn chance(&self) -> [u8; 32] {
-        self.chance.bytes()
+    pub(crate) fn chance(&self) -> Result<[u8; 32], VaultError> {
+        Ok(self.chance.bytes()?)
     }
 }

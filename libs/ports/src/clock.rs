@@ -9,10 +9,18 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> DateTime<Utc>;
 }
 
+/// The machine has no chance to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this machine has no random numbers to give")]
+pub struct NoChance;
+
 /// Randomness that is fit for keys.
 pub trait Chance: Send + Sync {
     /// Bytes that nobody can foresee.
-    fn bytes(&self) -> [u8; 32];
+    ///
+    /// # Errors
+    /// If the machine has none.
+    fn bytes(&self) -> Result<[u8; 32], NoChance>;
 }
 
 /// New identifiers.

@@ -22,7 +22,7 @@ pub use bus::{
     Answer, BusError, Confirmation, ExecutorName, Handout, Lease, Offered, OutcomeBus, OutcomeReport,
     Receipt, Received, TaskInput, TaskQueue, WorkKind, WorkOrder,
 };
-pub use clock::{Chance, Clock, Ids};
+pub use clock::{Chance, Clock, Ids, NoChance};
 pub use deliveries::{
     AttemptError, Deliveries, DeliveriesKnown, Delivery, DeliveryAttempt, DeliveryBacklog, DeliveryBatch,
     DeliveryFilter, DeliveryId, DeliveryIdError, DeliveryPage, DeliveryProgress, DeliveryStatus,

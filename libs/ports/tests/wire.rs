@@ -38,6 +38,7 @@ fn order(kind: WorkKind) -> WorkOrder {
         tenant: Default::default(),
         priority: Default::default(),
         pool: Default::default(),
+        webhook: None,
     };
     WorkOrder {
         build: build(),

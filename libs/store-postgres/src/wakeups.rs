@@ -11,7 +11,7 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 
-/// `append_events` has it, too.
+/// The functions that append have it, too.
 pub(crate) const CHANNEL: &str = "buildwright";
 
 /// The tasks of a store that listen to other processes.

@@ -1,6 +1,7 @@
-use crate::ApiSettings;
+use crate::{Access, ApiSettings};
 use commands::Builds;
-use ports::{Clock, EventStore, Idempotency, Ids, OutputLog, ReadModels, Results, Roster};
+use endpoints::Endpoints;
+use ports::{Clock, EndpointList, EventStore, Idempotency, Ids, OutputLog, ReadModels, Results, Roster};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use vitals::{Metrics, ReadyChecks};
@@ -10,10 +11,16 @@ use vitals::{Metrics, ReadyChecks};
 pub struct App {
     /// The builds: commands go in here, and single builds are read here.
     pub builds: Arc<Builds>,
+    /// Who gets in.
+    pub access: Arc<Access>,
     /// The events themselves, for those who follow them.
     pub store: Arc<dyn EventStore>,
     /// What lists are answered from.
     pub read_models: Arc<dyn ReadModels>,
+    /// The webhook endpoints, if there is a key to seal their secrets with.
+    pub endpoints: Option<Arc<Endpoints>>,
+    /// What lists of webhook endpoints are answered from.
+    pub endpoint_list: Arc<dyn EndpointList>,
     /// Requests that may come twice.
     pub idempotency: Arc<dyn Idempotency>,
     /// Output of runs.

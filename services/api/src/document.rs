@@ -11,7 +11,12 @@ mod webhooks;
 pub(crate) use finish::finish;
 
 use crate::wire::{Cursor, LabelFilter};
-use crate::{ApiSettings, App, routes};
+use crate::{
+    ApiSettings, App,
+    auth::{OpenPaths, document_schemes, needing, perhaps_needing},
+    routes,
+};
+use names::Scope;
 use problem::Problem;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -41,29 +46,53 @@ struct Doc;
 /// The OpenAPI description of every endpoint, with the bounds that are the defaults.
 #[must_use]
 pub fn openapi() -> serde_json::Value {
-    finish(&routed().into_openapi(), &ApiSettings::default())
+    finish(&routed().0.into_openapi(), &ApiSettings::default())
 }
 
-/// Every endpoint, with its description: an endpoint cannot have one without the other.
-pub(crate) fn routed() -> OpenApiRouter<App> {
-    use routes::{builds, events, executors, health, tasks};
-    OpenApiRouter::with_openapi(Doc::openapi())
-        .routes(routes!(builds::submit::submit, builds::list::list))
-        .routes(routes!(builds::show::show))
-        .routes(routes!(builds::cancel::cancel))
-        .routes(routes!(builds::plan::plan))
-        .routes(routes!(builds::plan_output::plan_output))
-        .routes(routes!(builds::tasks::tasks))
-        .routes(routes!(builds::files::files))
-        .routes(routes!(builds::diff::diff))
-        .routes(routes!(builds::archive::archive))
-        .routes(routes!(builds::events::events))
-        .routes(routes!(tasks::show::show))
-        .routes(routes!(tasks::output::output))
-        .routes(routes!(events::list::list))
-        .routes(routes!(executors::list::list))
+/// Every endpoint, with its description and what it needs: an endpoint cannot have one without the others.
+pub(crate) fn routed() -> (OpenApiRouter<App>, OpenPaths) {
+    use routes::{builds, events, executors, health, tasks, webhook_endpoints as endpoints};
+    let open = OpenApiRouter::new()
         .routes(routes!(health::live::live))
         .routes(routes!(health::ready::ready))
-        .routes(routes!(health::metrics::metrics))
-        .routes(routes!(health::document::document))
+        .routes(routes!(health::document::document));
+    let figures =
+        OpenApiRouter::new().routes(perhaps_needing(Scope::Admin, routes!(health::metrics::metrics)));
+    let open_paths = [&open, &figures]
+        .iter()
+        .flat_map(|router| router.get_openapi().paths.paths.keys().cloned())
+        .collect();
+    let reading = |routes| needing(Scope::BuildsRead, routes);
+    let writing = |routes| needing(Scope::BuildsWrite, routes);
+    let managing = |routes| needing(Scope::WebhooksManage, routes);
+    let mut document = Doc::openapi();
+    document_schemes(document.components.get_or_insert_default());
+    let router = OpenApiRouter::with_openapi(document)
+        .routes(writing(routes!(builds::submit::submit)))
+        .routes(reading(routes!(builds::list::list)))
+        .routes(reading(routes!(builds::show::show)))
+        .routes(writing(routes!(builds::cancel::cancel)))
+        .routes(reading(routes!(builds::plan::plan)))
+        .routes(reading(routes!(builds::plan_output::plan_output)))
+        .routes(reading(routes!(builds::tasks::tasks)))
+        .routes(reading(routes!(builds::files::files)))
+        .routes(reading(routes!(builds::diff::diff)))
+        .routes(reading(routes!(builds::archive::archive)))
+        .routes(reading(routes!(builds::events::events)))
+        .routes(reading(routes!(tasks::show::show)))
+        .routes(reading(routes!(tasks::output::output)))
+        .routes(reading(routes!(events::list::list)))
+        .routes(managing(routes!(endpoints::create::create, endpoints::list::list)))
+        .routes(managing(routes!(
+            endpoints::show::show,
+            endpoints::update::update,
+            endpoints::delete::delete
+        )))
+        .routes(managing(routes!(endpoints::rotate_secret::rotate_secret)))
+        .routes(managing(routes!(endpoints::enable::enable)))
+        .routes(managing(routes!(endpoints::disable::disable)))
+        .routes(needing(Scope::Admin, routes!(executors::list::list)))
+        .merge(figures)
+        .merge(open);
+    (router, open_paths)
 }

@@ -3,9 +3,13 @@
 use crate::{
     ApiSettings,
     read::{Fields, FromJson, Problems},
+    subscription::OneOff,
     wire::{LABEL_KEY_CHARS, LABEL_VALUE_CHARS, LimitsDraft, RepositoryDraft, SubmitBuild},
 };
-use domain::build::{BuildSpec, Limits, Priority, Repository};
+use domain::{
+    EndpointId,
+    build::{BuildSpec, Limits, Priority, Repository},
+};
 use names::{BranchName, PoolName, ProjectName, RepositoryUrl, TenantName};
 use plan::Plan;
 use serde_json::Value;
@@ -15,6 +19,8 @@ use std::{collections::BTreeMap, str::FromStr};
 pub(crate) struct Order {
     spec: OpenSpec,
     plan: Option<Plan>,
+    /// An endpoint for it.
+    pub(crate) webhook: Option<OneOff>,
 }
 
 struct OpenSpec {
@@ -30,13 +36,17 @@ struct OpenSpec {
 }
 
 impl Order {
-    /// What is ordered, with the project the client named or else this one.
-    pub(crate) fn place(self, own_project: ProjectName) -> (BuildSpec, Option<Plan>) {
+    /// What a tenant ordered, with the project the client named or else this one, and the endpoint that was made
+    /// for it.
+    pub(crate) fn place(
+        self,
+        own_project: ProjectName,
+        tenant: TenantName,
+        webhook: Option<EndpointId>,
+    ) -> (BuildSpec, Option<Plan>) {
         let OpenSpec { prompt, project, repository, framework, model, limits, labels, priority, pool } =
             self.spec;
         let project = project.unwrap_or(own_project);
-        // Until there are accounts.
-        let tenant = TenantName::default();
         let spec = BuildSpec {
             prompt,
             project,
@@ -48,6 +58,7 @@ impl Order {
             tenant,
             priority,
             pool,
+            webhook,
         };
         (spec, self.plan)
     }
@@ -72,7 +83,8 @@ impl FromJson for Order {
         // What the fields of a plan mean together can only be said if each of them could be read.
         let readable = draft.plan.filter(|_| !problems.any_below("/plan"));
         let plan = readable.and_then(|draft| check_plan(draft.into(), settings, problems));
-        Self { spec, plan }
+        let webhook = draft.webhook.and_then(|draft| OneOff::of(draft, &settings.webhooks, problems));
+        Self { spec, plan, webhook }
     }
 }
 
@@ -170,7 +182,7 @@ fn cost_limit(usd: f64, problems: &mut Problems) -> Option<u64> {
     None
 }
 
-fn labels(
+pub(crate) fn labels(
     given: BTreeMap<String, Value>,
     settings: &ApiSettings,
     problems: &mut Problems,

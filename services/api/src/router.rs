@@ -1,4 +1,4 @@
-use crate::{App, document, edge, once, rate, routes::health::document::Document};
+use crate::{App, auth, document, edge, once, rate, routes::health::document::Document};
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub fn router(app: App) -> Router {
     watch_events(&app);
     let limits = rate::Limits::new(&app.settings);
-    let (router, document) = document::routed().split_for_parts();
+    let (routes, open) = document::routed();
+    let (router, document) = routes.split_for_parts();
     let methods = edge::methods::Methods::of(&document);
     let document = Document(Bytes::from(document::finish(&document, &app.settings).to_string()));
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("application/gzip"));
@@ -31,6 +32,7 @@ pub fn router(app: App) -> Router {
         .layer(CompressionLayer::new().compress_when(compressible))
         .layer(middleware::from_fn_with_state(app.clone(), edge::limit_time))
         .layer(middleware::from_fn_with_state(limits.clone(), rate::limit))
+        .layer(middleware::from_fn_with_state((app.clone(), open), auth::enter))
         .layer(middleware::from_fn_with_state(limits, rate::limit_failures))
         .layer(middleware::from_fn_with_state(Arc::clone(&app.settings.origins), edge::origins::guard))
         .layer(CatchPanicLayer::custom(edge::panicked))

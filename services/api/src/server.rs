@@ -1,4 +1,5 @@
 use crate::{App, once, router};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -8,9 +9,18 @@ use tokio_util::sync::CancellationToken;
 /// If the listener fails.
 pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> std::io::Result<()> {
     let bounds = app.settings.connections;
+    let noting = Arc::clone(&app.access);
+    let noting = tokio::spawn({
+        let stop = stop.clone();
+        async move { noting.note_uses(stop).await }
+    });
     // Streams would keep the server waiting for ever: they end with the same token.
     let app = App { stop: stop.clone(), ..app };
     tokio::spawn(stop.clone().run_until_cancelled_owned(once::prune(app.clone())));
-    let router = router(app);
-    connections::serve(listener, router, bounds, stop).await
+    let served = connections::serve(listener, router(app), bounds, stop.clone()).await;
+    // Without a signal to stop it goes on as long as the process.
+    if stop.is_cancelled() {
+        let _ = noting.await;
+    }
+    served
 }

@@ -1,8 +1,14 @@
 use connections::Bounds;
 use domain::build::Limits;
 use http::HeaderValue;
+use ports::KeyLimits;
 use serde::Deserialize;
-use std::{num::NonZeroU32, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Bounds and defaults of the HTTP edge.
 #[derive(Debug, Clone)]
@@ -56,6 +62,82 @@ pub struct ApiSettings {
     /// Whether a build may start from a repository on this machine's disk. Never where clients are not the
     /// owner of the machine.
     pub allow_local_repositories: bool,
+    /// Of API keys.
+    pub keys: KeySettings,
+    /// Of webhook endpoints.
+    pub webhooks: WebhookSettings,
+}
+
+/// Bounds and defaults of webhook endpoints.
+#[derive(Debug, Clone)]
+pub struct WebhookSettings {
+    /// Where messages may go.
+    pub targets: egress::Policy,
+    /// Most endpoints of a tenant, those apart that were made for one build.
+    pub max_endpoints: usize,
+    /// Most projects that an endpoint may choose builds by.
+    pub max_projects: usize,
+    /// Most characters of a description.
+    pub max_description_chars: usize,
+    /// How many deliveries are under way at once to an endpoint that says nothing of it …
+    pub default_concurrency: u32,
+    /// … and how many there may be.
+    pub max_concurrency: u32,
+    /// Most deliveries that may be begun within a second, if an endpoint has a bound on them.
+    pub max_rate_per_second: u32,
+    /// Seconds that a delivery may take to an endpoint that says nothing of it …
+    pub default_timeout_seconds: u32,
+    /// … and how many it may take.
+    pub max_timeout_seconds: u32,
+    /// So long an old secret stays valid beside a new one, if the client says nothing of it …
+    pub rotation_grace: Duration,
+    /// … and so long it may.
+    pub max_rotation_grace: Duration,
+    /// What an endpoint's own headers may look like.
+    pub headers: webhooks::HeaderRules,
+}
+
+impl Default for WebhookSettings {
+    fn default() -> Self {
+        Self {
+            targets: egress::Policy::default(),
+            max_endpoints: 100,
+            max_projects: 50,
+            max_description_chars: 500,
+            default_concurrency: 8,
+            max_concurrency: 64,
+            max_rate_per_second: 1_000,
+            default_timeout_seconds: 15,
+            max_timeout_seconds: 30,
+            rotation_grace: Duration::from_hours(24),
+            max_rotation_grace: Duration::from_hours(7 * 24),
+            headers: webhooks::HeaderRules::default(),
+        }
+    }
+}
+
+/// Bounds and defaults of API keys.
+#[derive(Debug, Clone)]
+pub struct KeySettings {
+    /// So long is trusted what the store said of a key; so long can a revoked key still work.
+    pub trusted: Duration,
+    /// Of so many keys at most it is remembered.
+    pub remembered: NonZeroUsize,
+    /// So often is written down when keys were used.
+    pub note_uses_every: Duration,
+    /// The limits of keys that have none of their own.
+    pub limits: KeyLimits,
+}
+
+impl Default for KeySettings {
+    fn default() -> Self {
+        Self {
+            trusted: Duration::from_secs(3),
+            remembered: NonZeroUsize::MIN.saturating_add(9_999),
+            note_uses_every: Duration::from_mins(1),
+            limits: KeyLimits::default(),
+        }
+    }
 }
 
 /// Of requests with an `Idempotency-Key`.
@@ -191,6 +273,8 @@ impl Default for ApiSettings {
                 drain: Duration::from_secs(10),
             },
             allow_local_repositories: false,
+            keys: KeySettings::default(),
+            webhooks: WebhookSettings::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod carry;
+pub(crate) mod keys;
 pub(crate) mod logs;
 pub(crate) mod look;
 pub(crate) mod order;

@@ -1,5 +1,5 @@
-//! The edges that are too small for a crate: time and identity.
+//! The edges that are too small for a crate: time, chance and identity.
 
 mod system;
 
-pub(crate) use system::{SystemClock, UlidIds};
+pub(crate) use system::{SystemChance, SystemClock, UlidIds, random_key};

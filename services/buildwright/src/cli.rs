@@ -1,15 +1,18 @@
 //! What can be written on the command line, and the help that teaches it.
 
 mod build;
+mod keys;
 mod look;
 mod roles;
 mod server;
 
 pub(crate) use build::{BuildArgs, WatchArgs};
+pub(crate) use keys::{CreateKeyArgs, KeysArgs, KeysCommand, ListKeysArgs, RevokeKeyArgs};
 pub(crate) use look::{BuildsArgs, CancelArgs, LogsArgs, ShowArgs, What};
 pub(crate) use roles::{ApiArgs, BusArgs, DriverArgs, ExecutorRoleArgs, FleetArgs, ProjectorArgs};
 pub(crate) use server::{
-    BenchArgs, DemoArgs, DoctorArgs, ExecutorArgs, ExecutorKind, PagesArgs, ScriptedModelArgs, UpArgs,
+    BenchArgs, DemoArgs, DoctorArgs, ExecutorArgs, ExecutorKind, PagesArgs, ScriptedModelArgs, SecretKeyArgs,
+    UpArgs,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -103,6 +106,8 @@ pub(crate) enum Command {
     Cancel(CancelArgs),
     /// Show what Claude said and did for a task
     Logs(LogsArgs),
+    /// Make, list and revoke API keys
+    Keys(KeysArgs),
     /// Run a sample build with no account and no cost
     Demo(DemoArgs),
     /// Say what is missing, and the command that fixes it

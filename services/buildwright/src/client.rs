@@ -13,7 +13,11 @@ pub(crate) use error::ClientError;
 pub(crate) use follow::Follow;
 
 use error::refusal;
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{
+    Method, RequestBuilder, Response, StatusCode,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::{io::Write as _, time::Duration};
@@ -46,6 +50,11 @@ pub(crate) fn provide_tls() {
 impl Client {
     /// A client of the server at a URL. Nothing is sent yet.
     pub(crate) fn new(base: &str) -> Result<Self, ClientError> {
+        Self::with_key(base, None)
+    }
+
+    /// One that has an API key.
+    pub(crate) fn with_key(base: &str, key: Option<&SecretString>) -> Result<Self, ClientError> {
         let base = base.trim_end_matches('/').to_owned();
         let url = reqwest::Url::parse(&base).map_err(|_| ClientError::Address(base.clone()))?;
         let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https"));
@@ -54,6 +63,9 @@ impl Client {
         let mut builder = http().connect_timeout(CONNECT);
         if own_machine {
             builder = builder.no_proxy();
+        }
+        if let Some(key) = key {
+            builder = builder.default_headers(authorization(key)?);
         }
         let http = builder.build().map_err(|source| ClientError::unreachable(&base, source))?;
         Ok(Self { http, base, own_machine })
@@ -166,6 +178,13 @@ impl Client {
             what: format!("the server's answer makes no sense: {error}"),
         })
     }
+}
+
+fn authorization(key: &SecretString) -> Result<HeaderMap, ClientError> {
+    let value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret().trim()));
+    let mut value = value.map_err(|_| ClientError::Key)?;
+    value.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
 }
 
 /// An id as a segment of a path: what could end the segment does not get through.

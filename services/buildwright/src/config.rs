@@ -6,7 +6,7 @@
 mod fleet;
 
 use anyhow::Context as _;
-use api::{ApiSettings, Origin};
+use api::{ApiSettings, KeySettings, Origin, WebhookSettings};
 use bus_local::OutputBounds;
 use bus_nats::{NatsOptions, RosterBounds};
 use serde::Deserialize;
@@ -100,6 +100,8 @@ impl Config {
         let mut config = Self::default();
         file.builds.apply(&mut config.api);
         file.api.apply(&mut config.api);
+        file.keys.apply(&mut config.api.keys);
+        file.webhooks.apply(&mut config.api.webhooks);
         file.executor.apply(&mut config);
         file.postgres.apply(&mut config);
         file.nats.apply(&mut config);
@@ -114,6 +116,8 @@ impl Config {
 struct File {
     builds: Builds,
     api: Api,
+    keys: Keys,
+    webhooks: Webhooks,
     executor: fleet::Executor,
     postgres: fleet::Postgres,
     nats: fleet::Nats,
@@ -162,6 +166,36 @@ section! {
         head_timeout_seconds: u64,
         cors_origins: Vec<Origin>,
         allowed_hosts: Vec<String>,
+    }
+}
+
+section! {
+    /// Of API keys.
+    Keys {
+        trusted_milliseconds: u64,
+        remembered: NonZeroUsize,
+        note_uses_seconds: u64,
+        requests_per_minute: NonZeroU32,
+        open_builds: NonZeroU32,
+    }
+}
+
+section! {
+    /// Of webhook endpoints.
+    Webhooks {
+        https_only: bool,
+        allowed_networks: Vec<egress::IpNet>,
+        max_endpoints: usize,
+        max_description_chars: usize,
+        max_projects: usize,
+        max_headers: usize,
+        default_concurrency: u32,
+        max_concurrency: u32,
+        max_rate_per_second: u32,
+        default_timeout_seconds: u32,
+        max_timeout_seconds: u32,
+        rotation_grace_hours: u64,
+        max_rotation_grace_hours: u64,
     }
 }
 
@@ -219,6 +253,38 @@ impl Api {
     }
 }
 
+impl Keys {
+    fn apply(self, keys: &mut KeySettings) {
+        set(&mut keys.trusted, self.trusted_milliseconds.map(Duration::from_millis));
+        set(&mut keys.remembered, self.remembered);
+        set(&mut keys.note_uses_every, self.note_uses_seconds.map(Duration::from_secs));
+        keys.limits.requests_per_minute = self.requests_per_minute.or(keys.limits.requests_per_minute);
+        keys.limits.open_builds = self.open_builds.or(keys.limits.open_builds);
+    }
+}
+
+impl Webhooks {
+    fn apply(self, webhooks: &mut WebhookSettings) {
+        let targets = &mut webhooks.targets;
+        set(&mut targets.addresses, self.allowed_networks.map(egress::AddressPolicy::public_and));
+        if let Some(https_only) = self.https_only {
+            targets.schemes =
+                if https_only { egress::Schemes::HttpsOnly } else { egress::Schemes::HttpAndHttps };
+        }
+        set(&mut webhooks.max_endpoints, self.max_endpoints);
+        set(&mut webhooks.max_description_chars, self.max_description_chars);
+        set(&mut webhooks.max_projects, self.max_projects);
+        set(&mut webhooks.headers.max_headers, self.max_headers);
+        set(&mut webhooks.default_concurrency, self.default_concurrency);
+        set(&mut webhooks.max_concurrency, self.max_concurrency);
+        set(&mut webhooks.max_rate_per_second, self.max_rate_per_second);
+        set(&mut webhooks.default_timeout_seconds, self.default_timeout_seconds);
+        set(&mut webhooks.max_timeout_seconds, self.max_timeout_seconds);
+        set(&mut webhooks.rotation_grace, fleet::hours(self.rotation_grace_hours));
+        set(&mut webhooks.max_rotation_grace, fleet::hours(self.max_rotation_grace_hours));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,9 +302,9 @@ mod tests {
         let settings = fields.filter(|(name, kind)| kind.ends_with(',') && !name.contains(['(', ' ', '&']));
         let names: Vec<&str> = settings.map(|(name, _)| name).collect();
         assert!(names.len() > 20, "{names:?}");
-        for name in
-            names.into_iter().filter(|name| !["max_cost_usd", "weights", "grace_seconds"].contains(name))
-        {
+        for name in names.into_iter().filter(|name| {
+            !["max_cost_usd", "weights", "grace_seconds", "requests_per_minute", "open_builds"].contains(name)
+        }) {
             assert!(uncommented.contains(&format!("\n{name} = ")), "{name} is not in config.example.toml");
         }
     }

@@ -61,7 +61,12 @@ impl DataDir {
 
     /// The event store and read models.
     pub(crate) fn database(&self) -> PathBuf {
-        self.root.join("buildwright.db")
+        Self::database_in(&self.root)
+    }
+
+    /// The same of a directory that somebody else may hold.
+    pub(crate) fn database_in(root: &Path) -> PathBuf {
+        root.join("buildwright.db")
     }
 
     /// Output of runs.

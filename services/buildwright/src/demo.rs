@@ -7,6 +7,7 @@ use crate::{
     cli::{DemoArgs, ExecutorArgs, Global, Output},
     client::wire,
     embedded::{self, Options},
+    entrance::Entrance,
     interrupts::Interrupts,
     render::{display::display, print, progress::Progress, text::clean_lines, timeline::timeline},
     session::{self, Session},
@@ -40,6 +41,8 @@ pub(crate) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Exit
     let options = Options {
         data_dir: data_dir.clone(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        entrance: Entrance::ThisMachine,
+        secret_key: None,
         slots: SLOTS,
         executor: worker.choice.clone(),
         rebuild: false,

@@ -6,8 +6,9 @@
 use crate::adapters::{SystemClock, UlidIds};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::entrance::Entrance;
 use crate::hands::{self, ExecutorChoice, Hands};
-use crate::services::Services;
+use crate::{sealing, services::Services};
 use anyhow::Context as _;
 use api::App;
 use bundles::{GitResults, Sharing};
@@ -17,6 +18,7 @@ use driver::{Alone, Driver, Executors, Gauges, Window};
 use executor::{BreakerSettings, Executor, Identity, Reporting, Signals, Worker};
 use ports::{Clock, EventStore, ExecutorName, Ids, OutcomeBus, ReadModels, Roster, TaskQueue};
 use projector::Projector;
+use secrecy::SecretString;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use store_sqlite::{SqliteOptions, SqliteStore};
 use tokio::net::TcpListener;
@@ -40,6 +42,10 @@ pub(crate) struct Options {
     pub(crate) data_dir: PathBuf,
     /// Where to listen; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
+    /// Who gets in.
+    pub(crate) entrance: Entrance,
+    /// What secrets are sealed with, if not with a key of the data directory's own.
+    pub(crate) secret_key: Option<SecretString>,
     /// How many attempts run at once, all builds together.
     pub(crate) slots: usize,
     /// Who does the work.
@@ -90,14 +96,21 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         sharing: Sharing::OneDisk,
     })
     .await?;
+    let keys = Arc::new(store.clone());
+    let access = options.entrance.open(keys, options.config.api.keys.clone(), parts.clock.now()).await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another server there?", options.listen))?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
     let gather = options.config.gather;
+    let secret_key = options.secret_key.map_or_else(|| sealing::kept_in(&data_dir), Ok)?;
+    let secrets = Arc::new(store.clone());
     let app = App {
+        endpoints: Some(sealing::endpoints(Arc::clone(&parts.store), secrets, &secret_key)?),
+        endpoint_list: Arc::new(store.clone()),
         builds: Arc::clone(&parts.builds),
+        access,
         store: Arc::clone(&parts.store),
         read_models: Arc::clone(&parts.read_models),
         idempotency: Arc::new(store.clone()),
@@ -111,8 +124,8 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         metrics: Arc::new(Metrics::new("embedded", env!("CARGO_PKG_VERSION"))),
         stop: stop.clone(),
     };
-    let projector =
-        Projector::new(Arc::clone(&parts.store), Arc::clone(&parts.read_models)).gather_for(gather);
+    let (events, read_models) = (Arc::clone(&parts.store), Arc::clone(&parts.read_models));
+    let projector = Projector::new(events, read_models, Arc::new(store.clone())).gather_for(gather);
     if options.rebuild {
         projector.begin_again().await.context("the read models cannot be thrown away")?;
     }

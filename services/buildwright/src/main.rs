@@ -10,12 +10,14 @@ mod data_dir;
 mod demo;
 mod doctor;
 mod embedded;
+mod entrance;
 mod fleet;
 mod hands;
 mod hiring;
 mod interrupts;
 mod programs;
 mod render;
+mod sealing;
 mod services;
 mod session;
 mod settings;
@@ -83,6 +85,7 @@ async fn dispatch(global: Global, command: Command) -> anyhow::Result<ExitCode> 
         Command::Doctor(args) => Box::pin(doctor::doctor(&global, args)).await,
         Command::Bench(args) => Box::pin(actions::bench::bench(args)).await,
         Command::ScriptedModel(args) => Box::pin(actions::scripted_model::serve(&global, args)).await,
+        Command::Keys(args) => Box::pin(actions::keys::keys(&global, args)).await,
         Command::Openapi => {
             // As a value its names are in order, as in the committed document.
             render::print(&actions::json(&api::openapi())?)?;
@@ -115,7 +118,7 @@ fn code(error: &anyhow::Error) -> ExitCode {
             );
             ExitCode::from(UNREACHABLE)
         }
-        Some(ClientError::Address(_)) => ExitCode::from(USAGE),
+        Some(ClientError::Address(_) | ClientError::Key) => ExitCode::from(USAGE),
         Some(ClientError::Refused(problem)) if matches!(problem.status, 400 | 413 | 415 | 422) => {
             ExitCode::from(USAGE)
         }

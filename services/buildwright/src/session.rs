@@ -6,8 +6,9 @@ use crate::{
     config::Config,
     data_dir::SERVER_FILE,
     embedded::{self, Embedded, Options},
+    entrance::Entrance,
     hands::ExecutorChoice,
-    hiring,
+    hiring, settings,
 };
 use anyhow::Context as _;
 use serde::Deserialize;
@@ -53,7 +54,7 @@ impl Session {
     /// If there is none and none can be started.
     pub(crate) async fn open(global: &Global, purpose: Purpose<'_>) -> anyhow::Result<Self> {
         if let Some(url) = &global.server {
-            let client = Client::new(url)?;
+            let client = Client::with_key(url, settings::api_key().as_ref())?;
             client.answers(REMOTE).await?;
             return Ok(Self { client, data_dir: None, embedded: None });
         }
@@ -94,7 +95,8 @@ impl Session {
 pub(crate) async fn running(data_dir: &Path) -> Option<Client> {
     let text = std::fs::read(data_dir.join(SERVER_FILE)).ok()?;
     let announced: Announced = serde_json::from_slice(&text).ok()?;
-    let client = Client::new(&format!("http://{}", announced.address)).ok()?;
+    let client =
+        Client::with_key(&format!("http://{}", announced.address), settings::api_key().as_ref()).ok()?;
     client.answers(LOCAL).await.ok()?;
     Some(client)
 }
@@ -121,6 +123,8 @@ async fn start(data_dir: &Path, purpose: Purpose<'_>) -> anyhow::Result<Embedded
     let options = Options {
         data_dir: data_dir.to_owned(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        entrance: Entrance::ThisMachine,
+        secret_key: None,
         slots,
         executor,
         rebuild: false,

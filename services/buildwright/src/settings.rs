@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 
 use claude_cli::Credential;
+use secrecy::SecretString;
 use std::{ffi::OsString, path::PathBuf};
 
 /// Where programs are looked for.
@@ -42,6 +43,11 @@ pub(crate) fn s3_environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_")).collect()
 }
 
+/// The API key that commands speak to servers with. Not an argument: those are public.
+pub(crate) fn api_key() -> Option<SecretString> {
+    std::env::var("BUILDWRIGHT_API_KEY").ok().filter(|key| !key.trim().is_empty()).map(Into::into)
+}
+
 /// Where data is kept unless somebody says otherwise: `$XDG_DATA_HOME/buildwright`, or under the home folder.
 pub(crate) fn default_data_dir() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -64,4 +70,10 @@ pub(crate) fn credential() -> Option<Credential> {
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".claude")))?;
     config.join(".credentials.json").is_file().then_some(Credential::Login { config_dir: config })
+}
+
+/// The keys that secrets are sealed with.
+pub(crate) fn secret_key() -> Option<secrecy::SecretString> {
+    let text = std::env::var("BUILDWRIGHT_SECRET_KEY").ok()?;
+    (!text.trim().is_empty()).then(|| text.into())
 }

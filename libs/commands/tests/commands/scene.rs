@@ -165,6 +165,7 @@ pub(crate) fn submit(plan: impl Into<Option<Plan>>) -> Command {
         tenant: Default::default(),
         priority: Default::default(),
         pool: Default::default(),
+        webhook: None,
     };
     Command::Submit { spec, plan: plan.into(), at: noon() }
 }

@@ -54,6 +54,7 @@ impl fmt::Display for Work {
 
 /// A command on a build. Every fact that deciding needs is inside.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a build is submitted once, and commands are not kept")]
 pub enum Command {
     /// Begin. With a plan, planning is left out.
     Submit {

@@ -1,5 +1,6 @@
 //! What was ordered.
 
+use crate::EndpointId;
 use names::{BranchName, OwnedProject, PoolName, ProjectName, RepositoryUrl, TenantName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +35,9 @@ pub struct BuildSpec {
     /// Which executors do it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub pool: PoolName,
+    /// The webhook endpoint that was ordered with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<EndpointId>,
 }
 
 impl BuildSpec {

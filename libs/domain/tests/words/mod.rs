@@ -36,6 +36,7 @@ pub fn spec(limits: Limits) -> BuildSpec {
         tenant: Default::default(),
         priority: Default::default(),
         pool: Default::default(),
+        webhook: None,
     }
 }
 

@@ -143,7 +143,7 @@ async fn processes_that_start_at_once_make_the_tables_once() {
     for (n, store) in (0..).zip(stores) {
         store.expect("a store").append(append(stream(n), 0, 1)).await.expect("appended");
     }
-    assert_eq!(Server::shared().sql(&url, "SELECT count(*) FROM _sqlx_migrations"), "3");
+    assert_eq!(Server::shared().sql(&url, "SELECT count(*) FROM _sqlx_migrations"), "4");
     assert_whole(&whole_log(&open(&url).await).await);
 }
 
@@ -166,7 +166,7 @@ async fn an_idle_store_asks_less_than_once_a_second_and_appends_share_statements
         })
     }))
     .await;
-    let statements = server.log().matches("FROM append_events(").count();
+    let statements = server.log().matches("FROM append_events_of_tenants(").count();
     assert!(statements < 3_200 / 4, "{statements} for 3200 events");
     let mut notifications = 0;
     while listener.recv().await.expect("a notification").payload() != "3200 0 0" {

@@ -63,6 +63,7 @@ pub fn order(of: u64, work: Work, attempt: u32) -> WorkOrder {
         tenant: Default::default(),
         priority: Default::default(),
         pool: Default::default(),
+        webhook: None,
     };
     WorkOrder {
         build: build(of),

@@ -79,9 +79,10 @@ pub async fn an_endpoint_is_listed_as_it_was_stored_last_also_after_opening_agai
 
     let subject = subject.reopened().await;
     let list = subject.endpoints();
-    assert_eq!(listed(list.as_ref(), "acme").await, [second.clone()]);
-    assert_eq!(list.all_endpoints(None, 10).await.expect("rows"), [second.clone()]);
-    assert_eq!(list.endpoint_rows(&[id(1), id(2)]).await.expect("rows"), [second]);
+    let expected = [second];
+    assert_eq!(listed(list.as_ref(), "acme").await, expected);
+    assert_eq!(list.all_endpoints(None, 10).await.expect("rows"), expected);
+    assert_eq!(list.endpoint_rows(&[id(1), id(2)]).await.expect("rows"), expected);
     assert!(list.endpoint_rows(&[]).await.expect("rows").is_empty());
 }
 

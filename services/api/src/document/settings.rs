@@ -40,9 +40,34 @@ pub(crate) fn apply(document: &mut Value, settings: &ApiSettings) {
         ("TaskView/targets/maxItems", json!(plan.targets)),
         ("TaskView/dependsOn/maxItems", json!(plan.tasks)),
     ];
-    for (place, bound) in bounds {
-        let mut steps = place.splitn(2, '/');
-        let (schema, rest) = (steps.next().unwrap_or_default(), steps.next().unwrap_or_default());
+    let webhooks = &settings.webhooks;
+    let of_endpoints = [
+        ("description/maxLength", json!(webhooks.max_description_chars)),
+        ("projects/maxItems", json!(webhooks.max_projects)),
+        ("labels/maxProperties", json!(settings.max_labels)),
+        ("headers/maxProperties", json!(webhooks.headers.max_headers)),
+        ("headerNames/maxItems", json!(webhooks.headers.max_headers)),
+        ("ratePerSecond/maximum", json!(webhooks.max_rate_per_second)),
+        ("concurrency/maximum", json!(webhooks.max_concurrency)),
+        ("timeoutSeconds/maximum", json!(webhooks.max_timeout_seconds)),
+        ("graceSeconds/maximum", json!(webhooks.max_rotation_grace.as_secs())),
+    ];
+    const OF_ENDPOINTS: [&str; 6] = [
+        "CreateWebhookEndpoint",
+        "UpdateWebhookEndpoint",
+        "WebhookEndpoint",
+        "RotateSecret",
+        "EndpointCreatedData",
+        "EndpointUpdatedData",
+    ];
+    let of_endpoints = OF_ENDPOINTS
+        .iter()
+        .flat_map(|schema| of_endpoints.iter().map(move |(place, bound)| (*schema, *place, bound.clone())));
+    let bounds = bounds.into_iter().filter_map(|(place, bound)| {
+        let (schema, rest) = place.split_once('/')?;
+        Some((schema, rest, bound))
+    });
+    for (schema, rest, bound) in bounds.chain(of_endpoints) {
         let pointer = format!("/components/schemas/{schema}/properties/{rest}");
         if let Some(found) = document.pointer_mut(&pointer) {
             *found = bound;
@@ -96,7 +121,7 @@ mod tests {
         let mut changed = by_default.clone();
         apply(&mut changed, &others());
         // All but the number of labels of a task, which is no setting.
-        assert_eq!(count(&changed, &json!(777)) - count(&by_default, &json!(777)), 32);
+        assert_eq!(count(&changed, &json!(777)) - count(&by_default, &json!(777)), 37);
         let most = |document: &Value| {
             document["components"]["schemas"]["TaskDraft"]["properties"]["requires"]["maxItems"].clone()
         };

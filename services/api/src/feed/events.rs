@@ -4,6 +4,7 @@ use super::{EndOfStream, Feed, Next};
 use crate::{App, errors::Fault, wire::EventView};
 use axum::response::sse;
 use domain::BuildId;
+use names::TenantName;
 use ports::{Position, RecordedEvent, StoreError, StreamId, Version};
 use std::collections::VecDeque;
 use tokio::sync::watch;
@@ -22,7 +23,7 @@ pub(crate) struct EventFeed {
 
 /// Whose events, and up to where they were read.
 enum Source {
-    All(Position),
+    Tenant(TenantName, Position),
     Build(BuildId, Version),
 }
 
@@ -36,9 +37,9 @@ enum Found {
 }
 
 impl EventFeed {
-    /// All events after a position.
-    pub(crate) fn all(app: App, after: Position, follow: bool) -> Self {
-        Self::new(app, Source::All(after), follow)
+    /// All events of a tenant after a position.
+    pub(crate) fn all(app: App, tenant: TenantName, after: Position, follow: bool) -> Self {
+        Self::new(app, Source::Tenant(tenant, after), follow)
     }
 
     /// A build's events after a version.
@@ -51,9 +52,15 @@ impl EventFeed {
     }
 
     async fn read(&mut self) -> Result<Found, Fault> {
-        let events = match self.source {
-            Source::All(after) => self.app.store.read_all(after, PAGE).await?,
+        let events = match &mut self.source {
+            Source::Tenant(tenant, after) => {
+                let page = self.app.store.read_tenant(tenant, *after, PAGE).await?;
+                // So far there is nothing else to send, but what is in this page.
+                *after = page.upto;
+                page.events
+            }
             Source::Build(id, after) => {
+                let (id, after) = (*id, *after);
                 // The fold in memory knows whether there is anything to read, of all the appends that wake us.
                 let known = |loaded: &commands::Loaded| (loaded.version, loaded.build.status.is_terminal());
                 match self.app.builds.read(id, known).await? {
@@ -70,7 +77,7 @@ impl EventFeed {
 
     fn send(&mut self, event: RecordedEvent) -> Result<Next, Fault> {
         match &mut self.source {
-            Source::All(after) => *after = event.position,
+            Source::Tenant(..) => {}
             Source::Build(_, after) => {
                 *after = event.version;
                 self.over =

@@ -23,7 +23,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::BuildId;
+use domain::{BuildId, EndpointId};
 use futures::FutureExt as _;
 use http::{HeaderValue, Method, header, request::Parts};
 use ports::{Abandoned, BeginRequest, Begun, Claim, Fingerprint, IdempotencyKey};
@@ -54,6 +54,11 @@ impl Reserved {
     /// As the id of a build.
     pub(crate) fn build(self) -> BuildId {
         BuildId::new(self.0)
+    }
+
+    /// As the id of a webhook endpoint.
+    pub(crate) fn endpoint(self) -> EndpointId {
+        EndpointId::new(self.0)
     }
 }
 

@@ -36,6 +36,21 @@ impl<'p> Fields<'p> {
         self.problems.add(&pointer, message);
     }
 
+    /// Whether there is such a field, be it `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
+    /// Whether a field says `null`, where that means something else than nothing.
+    pub(crate) fn is_null(&self, name: &str) -> bool {
+        self.left.get(name).is_some_and(Value::is_null)
+    }
+
+    /// Where problems are noted.
+    pub(crate) fn problems(&mut self) -> &mut Problems {
+        self.problems
+    }
+
     /// A field's value; `null` is as good as nothing.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.left.remove(name).filter(|value| !value.is_null())

@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod executors;
 pub(crate) mod health;
 pub(crate) mod tasks;
+pub(crate) mod webhook_endpoints;
 
-/// Who causes what is asked for here, until there are accounts.
+/// Who causes what is asked for without a key.
 pub(crate) const ACTOR: &str = "local";

@@ -2,7 +2,7 @@ use super::{BuildStatus, FailureClass, UsageView, texts, usage::usd};
 use chrono::{DateTime, Utc};
 use commands::Loaded;
 use domain::{
-    BuildId, Failure, TaskId,
+    BuildId, EndpointId, Failure, TaskId,
     build::{BuildSpec, Limits, MergeResult, TaskState, TaskStatus},
 };
 use serde::Serialize;
@@ -45,6 +45,9 @@ pub(crate) struct BuildView {
     /// The client's labels.
     #[schema(schema_with = super::labels)]
     labels: BTreeMap<String, String>,
+    /// The webhook endpoint that was ordered with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<BuildWebhookView>,
     /// How many events it has had; the same as the entity tag.
     version: u64,
     /// Its tasks, counted.
@@ -69,6 +72,19 @@ pub(crate) struct BuildView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     duration_ms: Option<i64>,
+}
+
+/// The webhook endpoint of one build.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BuildWebhookView {
+    /// Its id.
+    #[schema(value_type = texts::EndpointId)]
+    endpoint_id: EndpointId,
+    /// The secret that was made for it, in the answer to the submission and in no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<texts::WebhookSecret>)]
+    secret: Option<String>,
 }
 
 /// Where a build's code starts from.
@@ -172,6 +188,7 @@ impl BuildView {
             priority: spec.priority.into(),
             pool: spec.pool.to_string(),
             labels: spec.labels.clone(),
+            webhook: spec.webhook.map(|endpoint_id| BuildWebhookView { endpoint_id, secret: None }),
             version: loaded.version.0,
             tasks: TaskCounts::of(&build.tasks),
             usage: UsageView::from(&build.usage),
@@ -182,6 +199,16 @@ impl BuildView {
             ended_at: build.ended_at,
             duration_ms: build.ended_at.map(|end| (end - submitted_at).num_milliseconds()),
         })
+    }
+}
+
+impl BuildView {
+    /// With the secret of its webhook endpoint: once.
+    pub(crate) fn with_secret(mut self, secret: String) -> Self {
+        if let Some(webhook) = &mut self.webhook {
+            webhook.secret = Some(secret);
+        }
+        self
     }
 }
 

@@ -41,9 +41,10 @@ pub(crate) struct EventView {
     build_id: Option<BuildId>,
     /// The webhook endpoint it happened to, if it is not a build's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<texts::EndpointId>)]
     endpoint_id: Option<EndpointId>,
-    /// Its place among all events, without gaps; the `id` of server-sent events and the meaning of `after`.
+    /// Its place among all events, those of other tenants too; the `id` of server-sent events and the meaning of
+    /// `after`.
     sequence: u64,
     /// Its place among the events of its build or endpoint, without gaps.
     version: u64,
@@ -98,9 +99,9 @@ impl TryFrom<RecordedEvent> for EventView {
 }
 
 impl EventList {
-    /// A page that was read after a position.
-    pub(crate) fn of(page: Vec<RecordedEvent>, after: u64) -> Result<Self, Fault> {
-        let next = page.last().map_or(after, |event| event.position.0);
+    /// A page, and where reading came to.
+    pub(crate) fn of(page: Vec<RecordedEvent>, upto: u64) -> Result<Self, Fault> {
+        let next = page.last().map_or(upto, |event| event.position.0.max(upto));
         Ok(Self { events: page.into_iter().map(EventView::try_from).collect::<Result<_, _>>()?, next })
     }
 }

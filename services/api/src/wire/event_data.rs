@@ -82,6 +82,110 @@ catalogue! {
         /// Which executors do it; left out if it is `default`.
         #[schema(value_type = texts::Pool, required = false)]
         pool: String,
+        /// The webhook endpoint that was ordered with it.
+        #[schema(value_type = Option<texts::EndpointId>)]
+        webhook: Option<String>,
+        /// When.
+        at: DateTime<Utc>,
+    }
+    "webhook_endpoint_created" EndpointCreatedData "Somebody wants to be told of events." {
+        /// Whose it is.
+        #[schema(max_length = 32)]
+        tenant: String,
+        /// Where events are delivered.
+        #[schema(value_type = texts::WebhookUrl)]
+        url: String,
+        /// What people call it; left out if it has no name.
+        #[schema(max_length = 500, required = false)]
+        description: String,
+        /// Which types of events.
+        #[schema(value_type = Vec<texts::EventGlob>, max_items = 64)]
+        events: Vec<String>,
+        /// Only builds of these projects; left out if there are none.
+        #[schema(value_type = Vec<texts::Project>, max_items = 50, required = false)]
+        projects: Vec<String>,
+        /// Only builds with all of these labels; left out if there are none.
+        #[schema(schema_with = super::labels, required = false)]
+        labels: BTreeMap<String, String>,
+        /// How much of an event is delivered.
+        payload: super::webhook::PayloadKind,
+        /// The names of its own headers; left out if there are none.
+        #[schema(value_type = Vec<texts::HeaderName>, max_items = 20, required = false)]
+        header_names: Vec<String>,
+        /// What waits for what.
+        order: super::webhook::DeliveryOrder,
+        /// Most deliveries begun within a second.
+        rate_per_second: Option<u32>,
+        /// Most deliveries under way at the same time.
+        concurrency: u32,
+        /// Seconds that one delivery may take.
+        timeout_seconds: u32,
+        /// How messages are signed.
+        signatures: super::webhook::Signatures,
+        /// The one build that it was made for.
+        #[schema(value_type = Option<texts::BuildId>)]
+        build: Option<String>,
+        /// The `sequence` after which events are delivered.
+        from: u64,
+        /// When.
+        at: DateTime<Utc>,
+    }
+    "webhook_endpoint_updated" EndpointUpdatedData "Something else is asked for." {
+        /// Where events are delivered.
+        #[schema(value_type = texts::WebhookUrl)]
+        url: String,
+        /// What people call it; left out if it has no name.
+        #[schema(max_length = 500, required = false)]
+        description: String,
+        /// Which types of events.
+        #[schema(value_type = Vec<texts::EventGlob>, max_items = 64)]
+        events: Vec<String>,
+        /// Only builds of these projects; left out if there are none.
+        #[schema(value_type = Vec<texts::Project>, max_items = 50, required = false)]
+        projects: Vec<String>,
+        /// Only builds with all of these labels; left out if there are none.
+        #[schema(schema_with = super::labels, required = false)]
+        labels: BTreeMap<String, String>,
+        /// How much of an event is delivered.
+        payload: super::webhook::PayloadKind,
+        /// The names of its own headers; left out if there are none.
+        #[schema(value_type = Vec<texts::HeaderName>, max_items = 20, required = false)]
+        header_names: Vec<String>,
+        /// What waits for what.
+        order: super::webhook::DeliveryOrder,
+        /// Most deliveries begun within a second.
+        rate_per_second: Option<u32>,
+        /// Most deliveries under way at the same time.
+        concurrency: u32,
+        /// Seconds that one delivery may take.
+        timeout_seconds: u32,
+        /// How messages are signed.
+        signatures: super::webhook::Signatures,
+        /// The one build that it was made for.
+        #[schema(value_type = Option<texts::BuildId>)]
+        build: Option<String>,
+        /// When.
+        at: DateTime<Utc>,
+    }
+    "webhook_endpoint_disabled" EndpointDisabledData "Nothing is delivered any more." {
+        /// Why.
+        reason: EventDisabledReason,
+        /// When.
+        at: DateTime<Utc>,
+    }
+    "webhook_endpoint_enabled" EndpointEnabledData "It is delivered to again." {
+        /// The `sequence` after which events are delivered.
+        from: u64,
+        /// When.
+        at: DateTime<Utc>,
+    }
+    "webhook_endpoint_secret_rotated" EndpointSecretRotatedData "There is a new secret." {
+        /// Until when messages are signed with the secrets before too.
+        old_valid_until: DateTime<Utc>,
+        /// When.
+        at: DateTime<Utc>,
+    }
+    "webhook_endpoint_deleted" EndpointDeletedData "It is gone for good." {
         /// When.
         at: DateTime<Utc>,
     }
@@ -378,3 +482,12 @@ impl PartialSchema for EventWork {
 }
 
 impl ToSchema for EventWork {}
+
+/// Why nothing is delivered to an endpoint.
+#[derive(ToSchema)]
+pub(crate) struct EventDisabledReason {
+    /// Which kind of reason.
+    kind: super::webhook::DisabledBecause,
+    /// Since when every delivery had failed, if that is why.
+    since: Option<DateTime<Utc>>,
+}

@@ -16,6 +16,7 @@ mod submit;
 mod task;
 mod texts;
 mod usage;
+mod webhook;
 
 pub(crate) use build::{BuildView, FailureView};
 pub(crate) use cancel::CancelBuild;
@@ -35,3 +36,7 @@ pub(crate) use submit::{LimitsDraft, RepositoryDraft, SubmitBuild};
 pub(crate) use task::{TaskList, TaskView};
 pub(crate) use texts::{Cursor, LabelFilter, Project as ProjectText};
 pub(crate) use usage::UsageView;
+pub(crate) use webhook::{
+    BuildWebhook, CreateWebhookEndpoint, RotateSecret, UpdateWebhookEndpoint, WebhookEndpoint,
+    WebhookEndpointList,
+};

@@ -1,4 +1,4 @@
-use super::{PlanDraft, texts};
+use super::{BuildWebhook, PlanDraft, texts};
 use crate::read::Fields;
 use serde::Serialize;
 use serde_json::Value;
@@ -40,6 +40,8 @@ pub(crate) struct SubmitBuild {
     /// The client's own labels.
     #[schema(schema_with = labels_schema)]
     pub(crate) labels: Option<BTreeMap<String, Value>>,
+    /// A webhook endpoint for this build only. It can be looked at, changed and deleted like any other.
+    pub(crate) webhook: Option<BuildWebhook>,
 }
 
 fn labels_schema() -> ObjectBuilder {
@@ -93,6 +95,7 @@ impl SubmitBuild {
             priority: fields.integer("priority"),
             pool: fields.text("pool"),
             labels: fields.object("labels", |mut labels| labels.rest().into_iter().collect()),
+            webhook: fields.object("webhook", BuildWebhook::read),
         };
         fields.finish();
         draft

@@ -41,6 +41,17 @@ texts! {
         Some("^tsk_[0-9A-Z]{26}_[0-9]{1,10}$"), "tsk_01ARZ3NDEKTSV4RRFFQ69G5FAV_0";
     EventId: "The id of an event: of its build, and the version it brought.", (32, 51),
         Some("^evt_[0-9A-Z]{26}_[0-9]{1,20}$"), "evt_01ARZ3NDEKTSV4RRFFQ69G5FAV_1";
+    EndpointId: "The id of a webhook endpoint.", (30, 30),
+        Some("^whk_[0-9A-Z]{26}$"), "whk_01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    WebhookUrl: "Where events are delivered: `https://…` or `http://…` to a public address, without credentials.",
+        (8, 2_048), Some("^https?://"), "https://example.com/hooks";
+    EventGlob: "Types of events: one (`build_completed`), those that begin so (`build_*`), or all (`*`).",
+        (1, 100), Some("^[A-Za-z0-9_.]*\\*?$"), "build_*";
+    WebhookSecret: "What messages are signed with: `whsec_` and the base64 of 24 to 64 random bytes.", (38, 94),
+        Some("^whsec_[A-Za-z0-9+/]+={0,2}$"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    WebhookPublicKey: "What `v1a` signatures are verified with: `whpk_` and base64.", (49, 49),
+        Some("^whpk_[A-Za-z0-9+/]{43}=$"), "whpk_OjAlS1wWoIVoJvVQPWoJ9oVd0g3dT0zcgPjXM8+JHq0=";
+    HeaderName: "The name of a header, in lower case.", (1, 100), Some("^[a-z0-9-]+$"), "authorization";
     CommitId: "A git commit.", (40, 64),
         Some("^([0-9a-f]{40}|[0-9a-f]{64})$"), "0123456789abcdef0123456789abcdef01234567";
     Project: "A project's name.", (1, ProjectName::MAX_BYTES),

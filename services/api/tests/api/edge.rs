@@ -81,6 +81,10 @@ impl ports::Ids for Defective {
     fn build(&self) -> domain::BuildId {
         panic!("a secret detail");
     }
+
+    fn endpoint(&self) -> domain::EndpointId {
+        panic!("a secret detail");
+    }
 }
 
 #[tokio::test]

@@ -1,25 +1,28 @@
 //! `api`, `driver`, `projector` and `executor`: one role of a fleet each.
 
-use super::{Usage, up::checked};
+use super::Usage;
 use crate::{
     cli::{ApiArgs, BusArgs, DriverArgs, ExecutorRoleArgs, FleetArgs, Global, ProjectorArgs, SERVER_PORT},
     config::Config,
+    entrance::{Demand, Entrance},
     fleet::{self, ApiOptions, BusOptions, ExecutorOptions, FleetOptions, Running},
     hiring,
     interrupts::Interrupts,
+    sealing,
 };
 use ::executor::{Settings, Signals};
 use bus_nats::NatsOptions;
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn api(global: &Global, args: ApiArgs) -> anyhow::Result<ExitCode> {
     let listen = global.listen(SERVER_PORT);
-    let listen = if args.allow_unauthenticated { listen } else { authenticated(listen)? };
+    let entrance = Entrance::of(listen, Demand::of(args.require_keys, args.allow_unauthenticated));
     let mut fleet = fleet_options(global, args.fleet)?;
     fleet.bus.config.api.allow_local_repositories |= args.allow_local_repositories;
     args.pages.apply(&mut fleet.bus.config.api);
-    to_its_end(fleet::api(ApiOptions { listen, fleet }), None).await
+    let secret_key = sealing::given(args.secret_key.secret_key_file.as_deref())?;
+    to_its_end(fleet::api(ApiOptions { listen, entrance, secret_key, fleet }), None).await
 }
 
 pub(crate) async fn driver(global: &Global, args: DriverArgs) -> anyhow::Result<ExitCode> {
@@ -46,16 +49,6 @@ pub(crate) async fn executor(global: &Global, args: ExecutorRoleArgs) -> anyhow:
     let signals = Signals::default();
     let drain = signals.drain.clone();
     to_its_end(fleet::executor(options, signals), Some(drain)).await
-}
-
-/// Unlike `up`, an API of a fleet is often behind something that decides who reaches it.
-fn authenticated(listen: SocketAddr) -> Result<SocketAddr, Usage> {
-    checked(listen).map_err(|Usage(problem)| {
-        Usage(format!(
-            "{problem} Where a proxy or a network policy already decides who reaches {listen}, \
-             --allow-unauthenticated lets the API listen there."
-        ))
-    })
 }
 
 fn fleet_options(global: &Global, args: FleetArgs) -> anyhow::Result<FleetOptions> {
@@ -116,17 +109,5 @@ async fn to_its_end(
     tokio::select! {
         () = running.shutdown() => Ok(ExitCode::SUCCESS),
         () = interrupts.next() => Ok(ExitCode::from(130)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_may_not_listen_beyond_this_machine_is_told_what_allows_it() {
-        assert!(authenticated("127.0.0.1:80".parse().unwrap()).is_ok());
-        let refused = authenticated("0.0.0.0:80".parse().unwrap()).unwrap_err().to_string();
-        assert!(refused.contains("--allow-unauthenticated"), "{refused}");
     }
 }

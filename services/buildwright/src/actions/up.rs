@@ -1,20 +1,21 @@
 //! `up`.
 
-use super::Usage;
 use crate::{
     cli::{Global, SERVER_PORT, UpArgs},
     config::Config,
     embedded::{self, Options},
+    entrance::{Demand, Entrance},
     hiring,
     interrupts::Interrupts,
     programs,
     render::print,
-    session,
+    sealing, session,
 };
-use std::{net::SocketAddr, process::ExitCode};
+use std::process::ExitCode;
 
 pub(crate) async fn up(global: &Global, args: UpArgs) -> anyhow::Result<ExitCode> {
-    let listen = checked(global.listen(SERVER_PORT))?;
+    let listen = global.listen(SERVER_PORT);
+    let entrance = Entrance::of(listen, Demand::of(args.require_keys, args.allow_unauthenticated));
     let mut config = Config::read(args.config.as_deref())?;
     config.api.allow_local_repositories |= args.allow_local_repositories;
     args.pages.apply(&mut config.api);
@@ -27,6 +28,8 @@ pub(crate) async fn up(global: &Global, args: UpArgs) -> anyhow::Result<ExitCode
     let options = Options {
         data_dir,
         listen,
+        entrance,
+        secret_key: sealing::given(args.secret_key.secret_key_file.as_deref())?,
         slots: usize::from(args.executor.slots),
         executor: hired.choice,
         rebuild: args.rebuild,
@@ -60,30 +63,5 @@ pub(crate) async fn up(global: &Global, args: UpArgs) -> anyhow::Result<ExitCode
     tokio::select! {
         () = embedded.shutdown() => Ok(ExitCode::SUCCESS),
         () = interrupts.next() => Ok(ExitCode::from(130)),
-    }
-}
-
-/// There are no API keys yet, so everybody who reaches the port could have programs run here.
-pub(super) fn checked(listen: SocketAddr) -> Result<SocketAddr, Usage> {
-    match listen.ip().is_loopback() {
-        true => Ok(listen),
-        false => Err(Usage(format!(
-            "{listen} can be reached from other machines, and there are no API keys yet: whoever reaches the \
-             API can run programs here. Listen on 127.0.0.1, and let an authenticating proxy or `ssh -L` lead there."
-        ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_listened_to() {
-        for (address, allowed) in
-            [("127.0.0.1:80", true), ("[::1]:80", true), ("0.0.0.0:80", false), ("192.0.2.1:80", false)]
-        {
-            assert_eq!(checked(address.parse().unwrap()).is_ok(), allowed, "{address}");
-        }
     }
 }

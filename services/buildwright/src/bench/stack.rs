@@ -4,6 +4,7 @@ use super::{Plan, fleet::Fleet, noop::NoopWorker};
 use crate::{
     config::Config,
     embedded::{Embedded, Options, start},
+    entrance::Entrance,
     hands::ExecutorChoice,
 };
 use commands::Builds;
@@ -75,6 +76,8 @@ async fn embedded(data_dir: &Path, worker: Arc<NoopWorker>) -> anyhow::Result<(S
     let embedded = start(Options {
         data_dir: data_dir.to_owned(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        entrance: Entrance::ThisMachine,
+        secret_key: None,
         slots: SLOTS,
         executor: ExecutorChoice::Worker(worker),
         rebuild: false,

@@ -44,6 +44,7 @@ async fn store_one(inside: &Inside) -> anyhow::Result<()> {
         tenant: names::TenantName::default(),
         priority: domain::build::Priority::default(),
         pool: names::PoolName::default(),
+        webhook: None,
     };
     let history: [BuildEvent; 3] = [
         data::BuildSubmitted { spec, at }.into(),

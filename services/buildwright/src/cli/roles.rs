@@ -1,4 +1,4 @@
-use super::{ExecutorArgs, PagesArgs};
+use super::{ExecutorArgs, PagesArgs, SecretKeyArgs};
 use crate::fleet::ArtifactsUrl;
 use clap::Args;
 use names::{ExecutorLabel, PoolName};
@@ -83,7 +83,15 @@ Any number of each may run. A fleet needs at least one of every role.")]
 pub(crate) struct ApiArgs {
     #[command(flatten)]
     pub(crate) fleet: FleetArgs,
-    /// Listen beyond this machine though there are no API keys: whoever reaches the address can run programs
+    /// Let nobody in without an API key, on this machine either
+    #[arg(
+        long,
+        env = "BUILDWRIGHT_REQUIRE_KEYS",
+        hide_env_values = true,
+        conflicts_with = "allow_unauthenticated"
+    )]
+    pub(crate) require_keys: bool,
+    /// Listen beyond this machine without asking for API keys: whoever reaches the address can run programs
     /// on the executors. For where a network policy or a proxy decides who does
     #[arg(long, env = "BUILDWRIGHT_ALLOW_UNAUTHENTICATED", hide_env_values = true)]
     pub(crate) allow_unauthenticated: bool,
@@ -92,6 +100,8 @@ pub(crate) struct ApiArgs {
     pub(crate) allow_local_repositories: bool,
     #[command(flatten)]
     pub(crate) pages: PagesArgs,
+    #[command(flatten)]
+    pub(crate) secret_key: SecretKeyArgs,
 }
 
 /// `driver`.

@@ -78,6 +78,16 @@ impl PagesArgs {
     }
 }
 
+/// What secrets are sealed with.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct SecretKeyArgs {
+    /// A file with the key that secrets of webhooks are sealed with: the base64 of 32 random bytes, as
+    /// `openssl rand -base64 32` makes it. Older keys may follow it, a line each. In place of it
+    /// BUILDWRIGHT_SECRET_KEY can hold the keys
+    #[arg(long, value_name = "FILE", env = "BUILDWRIGHT_SECRET_KEY_FILE", hide_env_values = true)]
+    pub(crate) secret_key_file: Option<PathBuf>,
+}
+
 /// `up`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -85,6 +95,7 @@ Examples:
   buildwright up
   buildwright up --listen 127.0.0.1:9000 --data-dir ./data
   buildwright up --executor scripted                  try the API with no account
+  buildwright keys create --name ops --scope admin && buildwright up --listen 0.0.0.0:8420
 
 The credential is ANTHROPIC_API_KEY (with ANTHROPIC_BASE_URL, if set), else CLAUDE_CODE_OAUTH_TOKEN, else the
 login of your own Claude CLI. Builds that an earlier server left are taken up again.")]
@@ -94,11 +105,25 @@ pub(crate) struct UpArgs {
     /// Defaults and bounds, as TOML; config.example.toml lists them all
     #[arg(long, value_name = "FILE", env = "BUILDWRIGHT_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
+    /// Let nobody in without an API key, on this machine either
+    #[arg(
+        long,
+        env = "BUILDWRIGHT_REQUIRE_KEYS",
+        hide_env_values = true,
+        conflicts_with = "allow_unauthenticated"
+    )]
+    pub(crate) require_keys: bool,
+    /// Listen beyond this machine without asking for API keys: whoever reaches the address can run programs
+    /// on this one. For where a network policy or a proxy decides who does
+    #[arg(long, env = "BUILDWRIGHT_ALLOW_UNAUTHENTICATED", hide_env_values = true)]
+    pub(crate) allow_unauthenticated: bool,
     /// Let builds start from repositories on this machine's disk, whoever asks for them
     #[arg(long, env = "BUILDWRIGHT_ALLOW_LOCAL_REPOSITORIES", hide_env_values = true)]
     pub(crate) allow_local_repositories: bool,
     #[command(flatten)]
     pub(crate) pages: PagesArgs,
+    #[command(flatten)]
+    pub(crate) secret_key: SecretKeyArgs,
     /// Throw the read models (what lists are read from) away at the start, and fold them again from all events
     #[arg(long)]
     pub(crate) rebuild: bool,

@@ -17,6 +17,9 @@ pub(crate) enum ClientError {
     /// It is no URL of a server.
     #[error("{0:?} is not the address of a server; it should look like http://127.0.0.1:8420")]
     Address(String),
+    /// It is no API key.
+    #[error("BUILDWRIGHT_API_KEY holds what cannot be an API key")]
+    Key,
     /// The server says no.
     #[error("{0}")]
     Refused(Problem),

@@ -5,11 +5,15 @@ use super::{
     connections::{self, Database, exchange, output_bounds},
     health::{self, Health},
 };
-use crate::{adapters::UlidIds, data_dir::DataDir, embedded::serve, hands, services::Services};
+use crate::{
+    adapters::UlidIds, data_dir::DataDir, embedded::serve, entrance::Entrance, hands, sealing,
+    services::Services,
+};
 use ::api::App;
 use anyhow::Context as _;
 use bundles::GitResults;
 use bus_nats::{NatsOutputLog, NatsRoster};
+use secrecy::SecretString;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,17 +23,23 @@ use vitals::ReadyChecks;
 pub(crate) struct ApiOptions {
     /// Where to listen.
     pub(crate) listen: SocketAddr,
+    /// Who gets in.
+    pub(crate) entrance: Entrance,
+    /// What secrets are sealed with; without it there are no webhooks.
+    pub(crate) secret_key: Option<SecretString>,
     /// The rest.
     pub(crate) fleet: FleetOptions,
 }
 
 /// Starts one.
 pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
-    let ApiOptions { listen, fleet } = options;
+    let ApiOptions { listen, entrance, secret_key, fleet } = options;
     let data_dir = DataDir::open(&fleet.bus.data_dir, DataDir::OF_API)?;
     let database = Database::open(&fleet).await?;
     let bus = connections::bus(&fleet.bus, "api").await?;
     let repositories = hands::repositories(&fleet.bus.config, &data_dir).await?;
+    let settings = fleet.bus.config.api.keys.clone();
+    let access = entrance.open(Arc::new(database.store.clone()), settings, database.clock.now()).await?;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; is another server there?"))?;
@@ -39,8 +49,15 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
     let metrics = health::metrics("api");
     health::watch_events(&metrics, &database);
     let ready = ReadyChecks::default().until(stop.clone());
+    let endpoints = secret_key.map(|keys| {
+        let (events, secrets) = (Arc::clone(&database.events), Arc::new(database.store.clone()));
+        sealing::endpoints(events, secrets, &keys)
+    });
     let app = App {
+        endpoints: endpoints.transpose()?,
+        endpoint_list: Arc::new(database.store.clone()),
         builds: Arc::clone(&database.builds),
+        access,
         store: Arc::clone(&database.events),
         read_models: Arc::new(database.store.clone()),
         idempotency: Arc::new(database.store.clone()),

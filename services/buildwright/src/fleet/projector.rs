@@ -22,7 +22,9 @@ pub(crate) async fn projector(options: FleetOptions, rebuild: bool) -> anyhow::R
     let bus = connections::bus(&options.bus, "projector").await?;
     let gather = options.bus.config.gather;
     let read_models: Arc<dyn ReadModels> = Arc::new(database.store.clone());
-    let projector = Projector::new(Arc::clone(&database.events), read_models).gather_for(gather);
+    let projector =
+        Projector::new(Arc::clone(&database.events), read_models, Arc::new(database.store.clone()));
+    let projector = projector.gather_for(gather);
     if rebuild {
         projector.begin_again().await.context("the read models cannot be thrown away")?;
     }

@@ -12,7 +12,7 @@ use egress::{AddressPolicy, Client, Policy};
 use endpoints::{Endpoints, Given, Vault};
 use ports::{
     Append, Chance, Clock, Deliveries, Delivery, DeliveryFilter, EventStore, Leadership, Metadata, NewEvent,
-    StoreError, StreamId, Term, Version,
+    NoChance, StoreError, StreamId, Term, Version,
 };
 use seal::{MasterKey, Seal};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -31,11 +31,11 @@ impl Clock for SystemClock {
     }
 }
 
-struct NoChance;
+struct Loaded;
 
-impl Chance for NoChance {
-    fn bytes(&self) -> [u8; 32] {
-        [7; 32]
+impl Chance for Loaded {
+    fn bytes(&self) -> Result<[u8; 32], NoChance> {
+        Ok([7; 32])
     }
 }
 
@@ -68,7 +68,7 @@ impl Scene {
         let store =
             SqliteStore::open(&folder.join("store.db"), SqliteOptions::default()).await.expect("a store");
         let secrets = Arc::new(store.clone());
-        let vault = Vault::new(secrets, Seal::new(MasterKey::from_bytes(&[1; 32])), Arc::new(NoChance));
+        let vault = Vault::new(secrets, Seal::new(MasterKey::from_bytes(&[1; 32])), Arc::new(Loaded));
         let endpoints = Arc::new(Endpoints::new(Arc::new(store.clone()), vault, Arc::new(SystemClock)));
         let settings = Settings { poll: Duration::from_millis(50), ..Settings::default() };
         Self { store, endpoints, settings, gauges: Gauges::default(), running: None }

@@ -74,6 +74,7 @@ pub(crate) fn submit_within(build_timeout_seconds: u32, plan: impl Into<Option<P
         tenant: Default::default(),
         priority: Default::default(),
         pool: Default::default(),
+        webhook: None,
     };
     Command::Submit { spec, plan: plan.into(), at: noon() }
 }

@@ -36,6 +36,7 @@ fn order(of: u64, work: Work, kind: WorkKind) -> WorkOrder {
         tenant: Default::default(),
         priority: Default::default(),
         pool: Default::default(),
+        webhook: None,
     };
     let (build, attempt, spec) = (build(of), Attempt::FIRST, Arc::new(spec));
     WorkOrder { build, work, attempt, spec, submitted_at: noon(), kind }

@@ -106,6 +106,7 @@ pub(crate) fn submit(planned: bool) -> Command {
         tenant: Default::default(),
         priority: Default::default(),
         pool: Default::default(),
+        webhook: None,
     };
     Command::Submit { spec, plan: planned.then(diamond), at: noon() }
 }

@@ -1,8 +1,8 @@
 use crate::{
     App,
+    auth::Caller,
     errors::{Fault, api_errors},
     read::{BodyError, BuildPath, IfMatch, OptionalBody, etag},
-    routes::ACTOR,
     wire::{BuildView, CancelBuild},
 };
 use axum::{Json, extract::State, response::IntoResponse};
@@ -28,13 +28,14 @@ use http::{StatusCode, header};
 #[tracing::instrument(name = "api.builds.cancel", skip_all, fields(build.id = %id))]
 pub(crate) async fn cancel(
     State(app): State<App>,
+    Caller(who): Caller,
     BuildPath(id): BuildPath,
     IfMatch(expected): IfMatch,
     OptionalBody(body): OptionalBody<CancelBuild>,
 ) -> Result<impl IntoResponse, CancelError> {
     let reason = body.and_then(|body| body.reason);
     let command = Command::Cancel { reason, at: app.clock.now() };
-    let done = app.builds.execute_at(id, ACTOR.into(), command, expected).await?;
+    let done = app.builds.execute_at(id, who.actor, command, expected).await?;
     let view = |loaded: &commands::Loaded| Some((loaded.version, BuildView::of(id, loaded)?));
     let seen = app.builds.read_since(id, done.version, view).await?;
     let (version, view) = seen.flatten().ok_or(CancelError::Unknown)?;

@@ -1,9 +1,9 @@
 use crate::{
     ApiSettings, App,
+    auth::Caller,
     errors::api_errors,
     order::is_label_key,
-    principal::Caller,
-    read::{FromParams, Params, ParamsError, Query, decode_cursor, encode_cursor},
+    read::{FromParams, Params, ParamsError, Query, catch_up, decode_cursor, encode_cursor},
     wire::{BuildList, BuildSummary, Cursor, LABEL_VALUE_CHARS, LabelFilter, ProjectText, links},
 };
 use axum::{
@@ -11,7 +11,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use domain::build::BuildStatus;
+use domain::{BuildId, build::BuildStatus};
 use http::{Uri, header};
 use names::{ProjectName, TenantName};
 use ports::BuildFilter;
@@ -39,38 +39,37 @@ use std::collections::BTreeMap;
 #[tracing::instrument(name = "api.builds.list", skip_all)]
 pub(crate) async fn list(
     State(app): State<App>,
-    Caller(who): Caller,
     uri: Uri,
-    Query(Filter(filter)): Query<Filter>,
+    Caller(who): Caller,
+    Query(filter): Query<Filter>,
 ) -> Result<Response, ListError> {
-    let filter = BuildFilter { tenant: who.tenant, ..filter };
-    catch_up(&app).await?;
-    let page = app.read_models.builds(&filter).await?;
+    catch_up(&app).await.map_err(|_| ListError::Behind)?;
+    let page = app.read_models.builds(&filter.of(who.tenant)).await?;
     let next_cursor = page.builds.last().filter(|_| page.more).map(|last| encode_cursor(last.id));
     let link = links(&uri, "cursor", next_cursor.as_deref())?;
     let builds = page.builds.into_iter().map(BuildSummary::from).collect();
     Ok(([(header::LINK, link)], Json(BuildList { builds, next_cursor })).into_response())
 }
 
-/// Waits until the list shows everything that was answered before it was asked for.
-async fn catch_up(app: &App) -> Result<(), ListError> {
-    let asked_at = *app.store.head().borrow();
-    let mut projected = app.read_models.projected();
-    let caught_up = projected.wait_for(|position| *position >= asked_at);
-    match tokio::time::timeout(app.settings.read_your_writes, caught_up).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(ListError::Behind),
+/// Which builds are asked for.
+pub(crate) struct Filter {
+    status: Vec<BuildStatus>,
+    project: Option<ProjectName>,
+    labels: BTreeMap<String, String>,
+    before: Option<BuildId>,
+    limit: usize,
+}
+
+impl Filter {
+    fn of(self, tenant: TenantName) -> BuildFilter {
+        let Self { status, project, labels, before, limit } = self;
+        BuildFilter { tenant, status, project, labels, before, limit }
     }
 }
 
-/// Which builds are asked for.
-pub(crate) struct Filter(BuildFilter);
-
 impl FromParams for Filter {
     fn from_params(params: &mut Params<'_>, settings: &ApiSettings) -> Self {
-        Self(BuildFilter {
-            // Whose builds they are is not the request's to say.
-            tenant: TenantName::default(),
+        Self {
             status: statuses(params),
             project: params.parsed("project", |text| text.parse::<ProjectName>().map_err(|e| e.to_string())),
             labels: labels(params, settings.max_labels),
@@ -78,7 +77,7 @@ impl FromParams for Filter {
                 decode_cursor(text).ok_or_else(|| "must be a nextCursor of this list".to_owned())
             }),
             limit: params.limit(50, 200),
-        })
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 use crate::{
     App,
+    auth::Caller,
     errors::api_errors,
     feed::{self, EventFeed, Reading},
     read::{ParamsError, Query},
@@ -9,7 +10,7 @@ use axum::{extract::State, response::Response};
 use http::{HeaderMap, Uri};
 use ports::Position;
 
-/// Read the events of all builds
+/// Read the events of all builds of the tenant
 ///
 /// JSON, or with `Accept: text/event-stream` live: `id:` is `sequence` and `event:` is the type. The live
 /// stream goes on until the client leaves, unless `follow=false`.
@@ -30,18 +31,19 @@ use ports::Position;
 #[tracing::instrument(name = "api.events.list", skip_all)]
 pub(crate) async fn list(
     State(app): State<App>,
+    Caller(who): Caller,
     Query(reading): Query<Reading>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, EventsError> {
     let after = Position(reading.after);
     if feed::is_wanted(&headers) {
-        let feed = EventFeed::all(app.clone(), after, reading.follow);
+        let feed = EventFeed::all(app.clone(), who.tenant, after, reading.follow);
         return Ok(feed::respond(feed, &app.settings).await?);
     }
-    let page = app.store.read_all(after, reading.limit).await?;
-    let full = page.len() == reading.limit;
-    let list = EventList::of(page, reading.after)?;
+    let page = app.store.read_tenant(&who.tenant, after, reading.limit).await?;
+    let full = page.events.len() == reading.limit;
+    let list = EventList::of(page.events, page.upto.0)?;
     let next = list.next;
     Ok(feed::page(list, &uri, next, full)?)
 }

@@ -8,7 +8,7 @@ use domain::{
     build::{BuildStatus, Work},
 };
 use futures::{StreamExt as _, stream::BoxStream};
-use names::{Commit, OwnedProject};
+use names::{Commit, KeyId, KeyPrefix, OwnedProject, TenantName};
 use ports::*;
 use std::time::Duration;
 use std::{
@@ -114,6 +114,20 @@ impl EventStore for MemoryStore {
         Ok(events.iter().filter(|event| event.position > after).take(limit).cloned().collect())
     }
 
+    async fn read_tenant(
+        &self,
+        tenant: &TenantName,
+        after: Position,
+        limit: usize,
+    ) -> Result<TenantPage, StoreError> {
+        let head = *self.head.borrow();
+        let all = self.read_all(after, usize::MAX).await?;
+        let own = all.into_iter().filter(|event| event.metadata.tenant == *tenant);
+        let events: Vec<_> = own.take(limit).collect();
+        let last = events.last().map_or(after, |event| event.position);
+        Ok(TenantPage { upto: if events.len() == limit { last } else { last.max(head) }, events })
+    }
+
     fn head(&self) -> watch::Receiver<Position> {
         self.head.subscribe()
     }
@@ -159,10 +173,15 @@ impl MemoryModels {
         }
     }
 
-    fn fold(&self) -> BTreeMap<BuildId, Build> {
+    /// The events that are folded.
+    pub(super) fn events(&self) -> Vec<RecordedEvent> {
         let upto = *self.projected.borrow();
+        self.store.events.lock().unwrap().iter().filter(|event| event.position <= upto).cloned().collect()
+    }
+
+    fn fold(&self) -> BTreeMap<BuildId, Build> {
         let mut builds: BTreeMap<BuildId, Build> = BTreeMap::new();
-        for event in self.store.events.lock().unwrap().iter().filter(|event| event.position <= upto) {
+        for event in self.events() {
             let Some(build) = event.stream.build() else { continue };
             builds.entry(build).or_default().apply(&event.build_event().unwrap());
         }
@@ -175,6 +194,8 @@ fn summary(id: BuildId, build: &Build) -> BuildSummary {
     let total = u32::try_from(build.tasks.len()).unwrap();
     BuildSummary {
         id,
+        tenant: spec.tenant.clone(),
+        submitted_by: None,
         status: build.status,
         title: spec.prompt.chars().take(200).collect(),
         project: spec.project.clone(),
@@ -209,6 +230,7 @@ impl ReadModels for MemoryModels {
             .iter()
             .rev()
             .map(|(id, build)| summary(*id, build))
+            .filter(|row| row.tenant == filter.tenant)
             .filter(|row| filter.before.is_none_or(|before| row.id < before))
             .filter(|row| filter.status.is_empty() || filter.status.contains(&row.status))
             .filter(|row| filter.project.as_ref().is_none_or(|project| *project == row.project))
@@ -223,6 +245,16 @@ impl ReadModels for MemoryModels {
     async fn open_builds(&self, _: Option<BuildId>, _: usize) -> Result<Vec<BuildId>, StoreError> {
         let open = |(id, build): (BuildId, Build)| (!BuildStatus::is_terminal(build.status)).then_some(id);
         Ok(self.fold().into_iter().filter_map(open).collect())
+    }
+
+    async fn count_open(&self, submitted_by: &str, most: usize) -> Result<usize, StoreError> {
+        let submitter = |id: &BuildId| {
+            let events = self.store.events.lock().unwrap();
+            let first = events.iter().find(|event| event.stream.build() == Some(*id));
+            first.and_then(|event| event.metadata.actor.clone())
+        };
+        let open = self.fold().into_iter().filter(|(_, build)| !BuildStatus::is_terminal(build.status));
+        Ok(open.filter(|(id, _)| submitter(id).as_deref() == Some(submitted_by)).take(most).count())
     }
 
     async fn reset(&self) -> Result<(), StoreError> {
@@ -455,5 +487,69 @@ impl Idempotency for MemoryIdempotency {
 
     async fn prune(&self, _: DateTime<Utc>, _: usize) -> Result<usize, StoreError> {
         Ok(0)
+    }
+}
+
+/// API keys, and how often somebody asked for one.
+#[derive(Default)]
+pub(crate) struct MemoryKeys {
+    keys: Mutex<Vec<ApiKey>>,
+    pub(crate) asked: AtomicU64,
+    pub(crate) noted: AtomicU64,
+    pub(crate) down: AtomicBool,
+}
+
+impl MemoryKeys {
+    fn check(&self) -> Result<(), StoreError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the keys at secret.example are gone".into()));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn last_used(&self, id: KeyId) -> Option<DateTime<Utc>> {
+        self.keys.lock().unwrap().iter().find(|key| key.id == id)?.last_used_at
+    }
+}
+
+#[async_trait]
+impl ApiKeys for MemoryKeys {
+    async fn create_key(&self, key: &ApiKey) -> Result<Created, StoreError> {
+        self.keys.lock().unwrap().push(key.clone());
+        Ok(Created::Stored)
+    }
+
+    async fn find_key(&self, prefix: &KeyPrefix) -> Result<Option<ApiKey>, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.check()?;
+        Ok(self.keys.lock().unwrap().iter().find(|key| key.prefix == *prefix).cloned())
+    }
+
+    async fn keys(&self, _: &KeyFilter) -> Result<KeyPage, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn revoke_key(&self, id: KeyId, change: &KeyChange) -> Result<Option<ApiKey>, StoreError> {
+        let mut keys = self.keys.lock().unwrap();
+        let key = keys.iter_mut().find(|key| key.id == id);
+        Ok(key.map(|key| {
+            key.revoked.get_or_insert_with(|| change.clone());
+            key.clone()
+        }))
+    }
+
+    async fn note_used(&self, uses: &[(KeyId, DateTime<Utc>)]) -> Result<(), StoreError> {
+        self.check()?;
+        self.noted.fetch_add(1, Ordering::SeqCst);
+        for key in self.keys.lock().unwrap().iter_mut() {
+            if let Some((_, at)) = uses.iter().find(|(id, _)| *id == key.id) {
+                key.last_used_at = Some(*at);
+            }
+        }
+        Ok(())
+    }
+
+    async fn any_usable_key(&self, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        Ok(self.keys.lock().unwrap().iter().any(|key| key.state(now) == KeyState::Usable))
     }
 }

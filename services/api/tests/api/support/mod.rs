@@ -1,19 +1,23 @@
 //! A running API and what moves its builds on.
 
+mod endpoints;
 mod memory;
 mod sse;
 
 pub(crate) use memory::COMMIT;
 pub(crate) use sse::{Sse, SseEvent};
 
-use buildwright_api::{ApiSettings, App};
+use ::endpoints::{Endpoints, Vault};
+use buildwright_api::{Access, Anonymous, ApiSettings, App, Figures};
 use commands::{Builds, Writers};
 use domain::{
     BuildId, ModelUsage, Usage,
     build::{Attempt, Command, MergeResult, Outcome, Success, TaskResult, Work},
 };
+use endpoints::{Dice, MemorySecrets};
 use memory::{
-    Counter, MemoryIdempotency, MemoryModels, MemoryOutput, MemoryResults, MemoryRoster, MemoryStore, Ticking,
+    Counter, MemoryIdempotency, MemoryKeys, MemoryModels, MemoryOutput, MemoryResults, MemoryRoster,
+    MemoryStore, Ticking,
 };
 use plan::TaskNumber;
 use ports::{EventStore as _, OutputChunk, OutputLog as _, OutputStream};
@@ -32,6 +36,8 @@ pub(crate) struct Api {
     pub(crate) output: Arc<MemoryOutput>,
     pub(crate) results: Arc<MemoryResults>,
     pub(crate) roster: Arc<MemoryRoster>,
+    pub(crate) keys: Arc<MemoryKeys>,
+    pub(crate) secrets: Arc<MemorySecrets>,
     pub(crate) stop: CancellationToken,
     client: reqwest::Client,
     _stop: DropGuard,
@@ -51,6 +57,15 @@ impl Api {
         Self::of(settings, Writers::Several).await
     }
 
+    /// Which nobody enters without a key.
+    pub(crate) async fn behind_keys(settings: ApiSettings) -> Self {
+        let api = Self::with(settings).await;
+        let settings = api.app.settings.keys.clone();
+        let access = Access::new(api.keys.clone(), settings, Anonymous::Refused, Figures::Admin);
+        let app = App { access: Arc::new(access), ..api.app.clone() };
+        api.serving(app).await
+    }
+
     async fn of(settings: ApiSettings, writers: Writers) -> Self {
         // A second test of the process finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -60,10 +75,18 @@ impl Api {
         let output = Arc::new(MemoryOutput::default());
         let results = Arc::new(MemoryResults::default());
         let roster = Arc::new(MemoryRoster::default());
+        let keys = Arc::new(MemoryKeys::default());
+        let access = Access::new(keys.clone(), settings.keys.clone(), Anonymous::Local, Figures::Open);
         let clock = Arc::new(Ticking::default());
         let stop = CancellationToken::new();
+        let secrets = Arc::new(MemorySecrets::default());
+        let seal = seal::Seal::new(seal::MasterKey::from_bytes(&[42; 32]));
+        let vault = Vault::new(secrets.clone(), seal, Arc::new(Dice::default()));
         let app = App {
             builds: Arc::new(Builds::new(store.clone(), clock.clone(), writers, 100)),
+            endpoints: Some(Arc::new(Endpoints::new(store.clone(), vault, clock.clone()))),
+            endpoint_list: models.clone(),
+            access: Arc::new(access),
             store: store.clone(),
             read_models: models.clone(),
             idempotency: idempotency.clone(),
@@ -88,6 +111,8 @@ impl Api {
             output,
             results,
             roster,
+            keys,
+            secrets,
             _stop: stop.clone().drop_guard(),
             stop,
             client,
@@ -113,6 +138,8 @@ impl Api {
             output: self.output.clone(),
             results: self.results.clone(),
             roster: self.roster.clone(),
+            keys: self.keys.clone(),
+            secrets: self.secrets.clone(),
             _stop: stop.clone().drop_guard(),
             stop,
             client: self.client.clone(),
