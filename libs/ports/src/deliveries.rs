@@ -4,7 +4,7 @@ use crate::{Position, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use domain::{BuildId, EndpointId};
+use domain::{BuildId, EndpointId, endpoint::EndpointSpec};
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 /// One event on its way to one endpoint: `dlv_`, the endpoint's 26 characters, `_` and the event's position.
@@ -331,6 +331,16 @@ pub trait Deliveries: Send + Sync {
     /// # Errors
     /// The store's failure.
     async fn delivery_backlog(&self, most: usize) -> Result<DeliveryBacklog, StoreError>;
+}
+
+/// Messages that only ask whether anybody is there.
+#[async_trait]
+pub trait Pings: Send + Sync {
+    /// Sends one to an endpoint, signed as others are, and says what became of it.
+    ///
+    /// # Errors
+    /// The store's failure; nothing is sent then.
+    async fn ping(&self, id: EndpointId, spec: &EndpointSpec) -> Result<DeliveryAttempt, StoreError>;
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub use bus::{
 pub use clock::{Chance, Clock, Ids, NoChance};
 pub use deliveries::{
     AttemptError, Deliveries, DeliveriesKnown, Delivery, DeliveryAttempt, DeliveryBacklog, DeliveryBatch,
-    DeliveryFilter, DeliveryId, DeliveryIdError, DeliveryPage, DeliveryProgress, DeliveryStatus,
+    DeliveryFilter, DeliveryId, DeliveryIdError, DeliveryPage, DeliveryProgress, DeliveryStatus, Pings,
 };
 pub use endpoints::{
     EndpointFilter, EndpointList, EndpointPage, EndpointRow, EndpointSecrets, Kept, SealedSecrets,

@@ -1,13 +1,14 @@
 //! Signs and sends.
 
 use crate::{message, verdict::Attempted};
+use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{EndpointId, endpoint::EndpointSpec};
 use egress::{Client, FailureClass, Outcome, Request, TargetUrl};
 use endpoints::{Contents, Vault, VaultError};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use ports::{AttemptError, Clock, StoreError};
+use ports::{AttemptError, Clock, DeliveryAttempt, Pings, Position, StoreError};
 use std::{sync::Arc, time::Duration};
 use webhooks::{CustomHeaders, HeaderRules, MessageId, Signer, SigningKey, SimpleKey};
 
@@ -120,16 +121,11 @@ impl Sender {
             },
         }
     }
+}
 
-    /// Sends a message that only asks whether anybody is there.
-    ///
-    /// # Errors
-    /// The store's failure.
-    pub async fn ping(
-        &self,
-        id: EndpointId,
-        spec: &EndpointSpec,
-    ) -> Result<ports::DeliveryAttempt, StoreError> {
+#[async_trait]
+impl Pings for Sender {
+    async fn ping(&self, id: EndpointId, spec: &EndpointSpec) -> Result<DeliveryAttempt, StoreError> {
         let to = self.destination(id, spec).await?;
         let at = self.clock.now();
         let message = format!("png_{}_{}", id.to_string().trim_start_matches("whk_"), at.timestamp_micros());
@@ -137,7 +133,7 @@ impl Sender {
             Ok(body) => self.send(&to, &message, body).await,
             Err(error) => unsent(at, AttemptError::Protocol, &error.to_string()),
         };
-        Ok(attempted.kept_of(ports::Position(0), 1))
+        Ok(attempted.kept_of(Position(0), 1))
     }
 }
 

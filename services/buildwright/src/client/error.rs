@@ -114,7 +114,7 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } => true,
             Self::Refused(problem) => problem.status >= 500 || problem.status == 429,
-            Self::Address(_) | Self::Answer { .. } | Self::Disk(_) => false,
+            Self::Address(_) | Self::Key | Self::Answer { .. } | Self::Disk(_) => false,
         }
     }
 }
