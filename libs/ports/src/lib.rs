@@ -4,6 +4,7 @@
 mod artifacts;
 mod bus;
 mod clock;
+mod deliveries;
 mod endpoints;
 mod events;
 mod idempotency;
@@ -22,6 +23,10 @@ pub use bus::{
     Receipt, Received, TaskInput, TaskQueue, WorkKind, WorkOrder,
 };
 pub use clock::{Chance, Clock, Ids, NoChance};
+pub use deliveries::{
+    AttemptError, Deliveries, DeliveriesKnown, Delivery, DeliveryAttempt, DeliveryBacklog, DeliveryBatch,
+    DeliveryFilter, DeliveryId, DeliveryIdError, DeliveryPage, DeliveryProgress, DeliveryStatus, Pings,
+};
 pub use endpoints::{
     EndpointFilter, EndpointList, EndpointPage, EndpointRow, EndpointSecrets, Kept, SealedSecrets,
 };

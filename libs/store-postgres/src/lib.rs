@@ -20,6 +20,7 @@
 //! | `projecting` | the read models' checkpoint: only one process at a time moves it |
 //! | `tail` | the end of the log in memory |
 //! | `events`, `snapshots`, `builds`, `listing`, `idempotency` | the SQL |
+//! | `deliveries` | what became of events on their way to webhook endpoints |
 //! | `sessions` | connections and their settings, and reading through them |
 //! | `scratch` | databases for the time of a measurement |
 //! | `migrations` | the steps to the tables of this version |
@@ -29,6 +30,7 @@
 mod appender;
 mod batch;
 mod builds;
+mod deliveries;
 mod dice;
 mod endpoints;
 mod events;

@@ -53,6 +53,8 @@ pub(crate) enum Damage {
     Tenant(#[from] names::FleetNameError),
     #[error("an API key: {0}")]
     Key(&'static str),
+    #[error("a delivery: {0}")]
+    Delivery(&'static str),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error(transparent)]

@@ -13,10 +13,12 @@
 //! | `versions` | the versions of recently written streams |
 //! | `tail` | the end of the log in memory |
 //! | `events`, `snapshots`, `builds`, `listing`, `idempotency`, `keys`, `endpoints` | the SQL |
+//! | `deliveries` | what became of events on their way to webhook endpoints |
 //! | `insert` | many rows in few statements |
 //! | `failure` | SQLite's errors as the port's |
 
 mod builds;
+mod deliveries;
 mod endpoints;
 mod events;
 mod failure;

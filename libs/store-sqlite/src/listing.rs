@@ -131,7 +131,7 @@ fn with_labels(sql: &mut Sql, filter: &BuildFilter, before: &str, limit: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SqliteOptions, SqliteStore, endpoints, events, keys};
+    use crate::{SqliteOptions, SqliteStore, deliveries, endpoints, events, keys};
     use sqlx::{Row, SqlSafeStr, SqlStr};
     use std::collections::BTreeMap;
 
@@ -140,6 +140,7 @@ mod tests {
         let lists = [by_ids("[]".to_owned()), open(None, 5), count_open("local", 5)];
         let mut queries: Vec<SqlStr> = lists.map(Sql::into_sql).into();
         queries.extend(keys::QUERIES.map(SqlSafeStr::into_sql_str));
+        queries.extend(deliveries::QUERIES.map(SqlSafeStr::into_sql_str));
         queries.extend(endpoints::QUERIES.map(SqlSafeStr::into_sql_str));
         queries.extend(
             [events::HEAD, events::VERSIONS, events::OF_STREAM, events::OF_ALL, events::OF_TENANT]

@@ -78,6 +78,10 @@ impl SqliteStore {
         }
     }
 
+    pub(crate) fn requests(&self) -> &mpsc::Sender<Request> {
+        &self.requests
+    }
+
     /// Connections for reading.
     pub(crate) fn readers(&self) -> &SqlitePool {
         &self.readers
@@ -114,6 +118,7 @@ fn migrations() -> Migrator {
         step(3, "tenants and keys", include_str!("../../../migrations/sqlite/0003_tenants_and_keys.sql")),
         step(4, "idempotency", include_str!("../../../migrations/sqlite/0004_idempotency.sql")),
         step(5, "webhook endpoints", include_str!("../../../migrations/sqlite/0005_webhook_endpoints.sql")),
+        step(6, "deliveries", include_str!("../../../migrations/sqlite/0006_deliveries.sql")),
     ])
 }
 

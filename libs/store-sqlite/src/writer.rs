@@ -1,7 +1,7 @@
 //! The task that writes.
 
 use crate::{
-    builds, endpoints, events,
+    builds, deliveries, endpoints, events,
     failure::Failure,
     idempotency::{self, Change, Done},
     keys,
@@ -40,6 +40,7 @@ pub(crate) enum Request {
     Project(Projection, Answer<Result<(), StoreError>>),
     Save(StreamId, Snapshot, Answer<Result<(), StoreError>>),
     Keys(keys::Change, Answer<Result<u64, StoreError>>),
+    Deliveries(deliveries::Change, Answer<Result<u64, StoreError>>),
     Endpoints(endpoints::Change, Answer<Result<u64, StoreError>>),
     Idempotency(Change, Answer<Result<Done, StoreError>>),
     Close(Answer<()>),
@@ -77,6 +78,7 @@ struct Batch {
     projections: Vec<(Projection, Answer<Result<(), StoreError>>)>,
     snapshots: Vec<Saving>,
     keys: Vec<(keys::Change, Answer<Result<u64, StoreError>>)>,
+    deliveries: Vec<(deliveries::Change, Answer<Result<u64, StoreError>>)>,
     endpoints: Vec<(endpoints::Change, Answer<Result<u64, StoreError>>)>,
     idempotency: Vec<(Change, Answer<Result<Done, StoreError>>)>,
     closing: Vec<Answer<()>>,
@@ -130,7 +132,7 @@ impl Writer {
 
     /// Stores a batch and answers it. Whoever stopped waiting for an answer is not told.
     async fn serve(&mut self, batch: Batch) {
-        let Batch { appends, projections, snapshots, idempotency, keys, endpoints, .. } = batch;
+        let Batch { appends, projections, snapshots, idempotency, keys, endpoints, deliveries, .. } = batch;
         let (appends, appenders): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
         let (projections, projectors): (Vec<_>, Vec<_>) = projections.into_iter().unzip();
         match self.store(appends, projections).await {
@@ -177,6 +179,12 @@ impl Writer {
         for (change, answer) in endpoints {
             let _ = answer.send(self.change_endpoints(&change).await.map_err(StoreError::from));
         }
+        let (changes, answers): (Vec<_>, Vec<_>) = deliveries.into_iter().unzip();
+        let results = self.change_deliveries(&changes).await;
+        for (n, answer) in answers.into_iter().enumerate() {
+            let result = results.as_ref().map(|done| done.get(n).copied().unwrap_or_default());
+            let _ = answer.send(result.map_err(|failure| failure.clone().into()));
+        }
     }
 
     async fn settle(&mut self, changes: &[Change]) -> Result<Vec<Result<Done, StoreError>>, Failure> {
@@ -206,6 +214,29 @@ impl Writer {
         self.connect().await?;
         let Some(connection) = &mut self.connection else { return Err(sqlx::Error::WorkerCrashed.into()) };
         let changed = change.apply(connection).await;
+        if changed.is_err() {
+            self.distrust().await;
+        }
+        Ok(changed?)
+    }
+
+    /// All in one transaction: many endpoints have results at the same time.
+    async fn change_deliveries(&mut self, changes: &[deliveries::Change]) -> Result<Vec<u64>, Failure> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.connect().await?;
+        let Some(connection) = &mut self.connection else { return Err(sqlx::Error::WorkerCrashed.into()) };
+        let changed = async {
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+            let mut changed = Vec::with_capacity(changes.len());
+            for change in changes {
+                changed.push(change.apply(&mut transaction).await?);
+            }
+            transaction.commit().await?;
+            Ok::<_, sqlx::Error>(changed)
+        };
+        let changed = changed.await;
         if changed.is_err() {
             self.distrust().await;
         }
@@ -335,6 +366,7 @@ impl Batch {
                 Request::Project(projection, answer) => batch.projections.push((projection, answer)),
                 Request::Save(stream, snapshot, answer) => batch.snapshots.push((stream, snapshot, answer)),
                 Request::Keys(change, answer) => batch.keys.push((change, answer)),
+                Request::Deliveries(change, answer) => batch.deliveries.push((change, answer)),
                 Request::Endpoints(change, answer) => batch.endpoints.push((change, answer)),
                 Request::Idempotency(change, answer) => batch.idempotency.push((change, answer)),
                 Request::Close(answer) => batch.closing.push(answer),

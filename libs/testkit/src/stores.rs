@@ -4,6 +4,7 @@
 //! [`store_conformance`]: crate::store_conformance
 
 pub mod appending;
+pub mod deliveries;
 pub mod endpoints;
 pub mod following;
 pub mod idempotency;
@@ -15,7 +16,9 @@ pub mod sample;
 pub mod snapshots;
 pub mod tenants;
 
-use ports::{ApiKeys, EndpointList, EndpointSecrets, EventStore, Idempotency, ReadModels, Snapshots};
+use ports::{
+    ApiKeys, Deliveries, EndpointList, EndpointSecrets, EventStore, Idempotency, ReadModels, Snapshots,
+};
 use std::sync::Arc;
 
 /// A store to be tested, on data of its own.
@@ -41,6 +44,9 @@ pub trait Subject: Sized + Send + Sync {
 
     /// Its API keys.
     fn keys(&self) -> Arc<dyn ApiKeys>;
+
+    /// Its deliveries.
+    fn deliveries(&self) -> Arc<dyn Deliveries>;
 
     /// Its webhook endpoints.
     fn endpoints(&self) -> Arc<dyn EndpointList>;
@@ -113,6 +119,17 @@ macro_rules! store_conformance {
                 a_key_is_revoked_once_and_for_good
                 uses_are_noted_and_never_go_back
                 whether_any_key_can_be_used_is_known
+            }
+            deliveries {
+                what_was_recorded_is_known_after_opening_again
+                a_delivery_is_recorded_again_as_it_stands_then
+                the_next_deliveries_are_those_with_a_time_soonest_first
+                the_waiting_deliveries_of_a_build_come_in_order
+                lists_are_newest_first_of_one_endpoint_and_one_status
+                attempts_come_back_with_any_byte
+                a_delivery_that_is_asked_for_again_is_pending_and_its_endpoint_nudged_once
+                dead_deliveries_are_asked_for_again_since_a_time
+                old_deliveries_are_forgotten_in_steps
             }
             listing {
                 a_list_is_newest_first_and_pages_meet_without_gap_or_overlap

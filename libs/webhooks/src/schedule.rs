@@ -35,18 +35,17 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// The waits of the standard schedule, in seconds.
+    pub const STANDARD_WAITS: [u64; 10] = [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+
     /// What the specification suggests, which takes three days and some hours: at once, then
     /// after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h; give or take 20 percent.
     #[must_use]
     pub fn standard() -> Self {
-        const MINUTE: u64 = 60;
-        const HOUR: u64 = 60 * MINUTE;
-        let seconds =
-            [0, 5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR];
         Self {
-            waits: seconds.map(Duration::from_secs).into(),
+            waits: Self::STANDARD_WAITS.map(Duration::from_secs).into(),
             jitter_percent: 20,
-            longest_asked: Duration::from_secs(24 * HOUR),
+            longest_asked: Duration::from_secs(24 * 3_600),
         }
     }
 

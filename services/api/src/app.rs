@@ -1,7 +1,10 @@
 use crate::{Access, ApiSettings};
 use commands::Builds;
 use endpoints::Endpoints;
-use ports::{Clock, EndpointList, EventStore, Idempotency, Ids, OutputLog, ReadModels, Results, Roster};
+use ports::{
+    Clock, Deliveries, EndpointList, EventStore, Idempotency, Ids, OutputLog, Pings, ReadModels, Results,
+    Roster,
+};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use vitals::{Metrics, ReadyChecks};
@@ -19,6 +22,8 @@ pub struct App {
     pub read_models: Arc<dyn ReadModels>,
     /// The webhook endpoints, if there is a key to seal their secrets with.
     pub endpoints: Option<Arc<Endpoints>>,
+    /// What was delivered to them, if anything is.
+    pub delivering: Option<Delivering>,
     /// What lists of webhook endpoints are answered from.
     pub endpoint_list: Arc<dyn EndpointList>,
     /// Requests that may come twice.
@@ -41,4 +46,13 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Cancelled when the process stops: streams and long polls end.
     pub stop: CancellationToken,
+}
+
+/// What becomes of events on their way to webhook endpoints.
+#[derive(Clone)]
+pub struct Delivering {
+    /// Deliveries.
+    pub deliveries: Arc<dyn Deliveries>,
+    /// Who can be asked to send something at once.
+    pub pings: Arc<dyn Pings>,
 }

@@ -52,7 +52,7 @@ pub fn openapi() -> serde_json::Value {
 
 /// Every endpoint, with its description and what it needs: an endpoint cannot have one without the others.
 pub(crate) fn routed() -> (OpenApiRouter<App>, OpenPaths) {
-    use routes::{builds, events, executors, health, tasks, webhook_endpoints as endpoints};
+    use routes::{builds, deliveries, events, executors, health, tasks, webhook_endpoints as endpoints};
     let open = OpenApiRouter::new()
         .routes(routes!(health::live::live))
         .routes(routes!(health::ready::ready))
@@ -92,6 +92,11 @@ pub(crate) fn routed() -> (OpenApiRouter<App>, OpenPaths) {
         .routes(managing(routes!(endpoints::rotate_secret::rotate_secret)))
         .routes(managing(routes!(endpoints::enable::enable)))
         .routes(managing(routes!(endpoints::disable::disable)))
+        .routes(managing(routes!(endpoints::ping::ping)))
+        .routes(managing(routes!(endpoints::deliveries::deliveries)))
+        .routes(managing(routes!(endpoints::redeliver::redeliver)))
+        .routes(managing(routes!(deliveries::show::show)))
+        .routes(managing(routes!(deliveries::redeliver::redeliver)))
         .routes(needing(Scope::Admin, routes!(executors::list::list)))
         .merge(figures)
         .merge(open);

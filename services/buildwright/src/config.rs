@@ -3,6 +3,7 @@
 //! What it leaves out keeps its default; what it misspells is refused. `config.example.toml` in the root of the
 //! repository lists everything, and a test holds it against this file.
 
+mod deliveries;
 mod fleet;
 
 use anyhow::Context as _;
@@ -56,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) driver: driver::Settings,
     /// How long an attempt's order must be missing until the attempt is lost; three leases unless set.
     pub(crate) lost_after: Option<Duration>,
+    /// Of how webhooks are delivered.
+    pub(crate) courier: courier::Settings,
     /// Of executors.
     pub(crate) executor: executor::Settings,
     /// How many builds are kept folded in memory.
@@ -76,6 +79,7 @@ impl Default for Config {
             gather: Duration::from_millis(5),
             driver: driver::Settings::default(),
             lost_after: None,
+            courier: courier::Settings::default(),
             executor: executor::Settings::default(),
             cached_builds: CACHED_BUILDS,
             snapshot_every: SNAPSHOT_EVERY,
@@ -107,6 +111,8 @@ impl Config {
         file.nats.apply(&mut config);
         file.projector.apply(&mut config);
         file.driver.apply(&mut config).map_err(toml_error)?;
+        let deliveries = file.deliveries.apply(&mut config.courier);
+        deliveries.map_err(|error| serde::de::Error::custom(format!("deliveries: the schedule {error}")))?;
         Ok(config)
     }
 }
@@ -123,6 +129,7 @@ struct File {
     nats: fleet::Nats,
     projector: fleet::Projector,
     driver: fleet::Driver,
+    deliveries: deliveries::Deliveries,
 }
 
 fn toml_error(error: names::FleetNameError) -> toml::de::Error {
@@ -297,7 +304,11 @@ mod tests {
             EXAMPLE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line).to_owned() + "\n").collect();
         let config = Config::parse(&uncommented).unwrap();
         assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
-        let source = concat!(include_str!("config.rs"), include_str!("config/fleet.rs"));
+        let source = concat!(
+            include_str!("config.rs"),
+            include_str!("config/fleet.rs"),
+            include_str!("config/deliveries.rs")
+        );
         let fields = source.lines().filter_map(|line| line.strip_prefix("        ")?.split_once(": "));
         let settings = fields.filter(|(name, kind)| kind.ends_with(',') && !name.contains(['(', ' ', '&']));
         let names: Vec<&str> = settings.map(|(name, _)| name).collect();

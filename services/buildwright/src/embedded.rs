@@ -5,12 +5,13 @@
 
 use crate::adapters::{SystemClock, UlidIds};
 use crate::config::Config;
+use crate::couriers;
 use crate::data_dir::DataDir;
 use crate::entrance::Entrance;
 use crate::hands::{self, ExecutorChoice, Hands};
 use crate::{sealing, services::Services};
 use anyhow::Context as _;
-use api::App;
+use api::{App, Delivering};
 use bundles::{GitResults, Sharing};
 use bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue, LocalRoster};
 use commands::{Builds, Snapshotting, Writers};
@@ -106,8 +107,18 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
     let gather = options.config.gather;
     let secret_key = options.secret_key.map_or_else(|| sealing::kept_in(&data_dir), Ok)?;
     let secrets = Arc::new(store.clone());
+    let endpoints = sealing::endpoints(Arc::clone(&parts.store), secrets, &secret_key)?;
+    let events = Arc::clone(&parts.store);
+    let courier =
+        couriers::courier(&store, events, Arc::clone(&endpoints), Arc::new(Alone), &options.config)?;
+    let metrics = Arc::new(Metrics::new("embedded", env!("CARGO_PKG_VERSION")));
+    couriers::watch(&metrics, &courier.gauges);
     let app = App {
-        endpoints: Some(sealing::endpoints(Arc::clone(&parts.store), secrets, &secret_key)?),
+        endpoints: Some(endpoints),
+        delivering: Some(Delivering {
+            deliveries: Arc::clone(&courier.deliveries),
+            pings: Arc::new(courier.sender.clone()),
+        }),
         endpoint_list: Arc::new(store.clone()),
         builds: Arc::clone(&parts.builds),
         access,
@@ -121,7 +132,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         ids: Arc::clone(&parts.ids),
         settings: Arc::new(options.config.api),
         ready: ReadyChecks::default(),
-        metrics: Arc::new(Metrics::new("embedded", env!("CARGO_PKG_VERSION"))),
+        metrics,
         stop: stop.clone(),
     };
     let (events, read_models) = (Arc::clone(&parts.store), Arc::clone(&parts.read_models));
@@ -136,6 +147,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
     let token = || stop.clone();
     services.spawn("projector", projector.run(token()));
     services.spawn("driver", driver.run(token()));
+    services.spawn("courier", courier.run(token()));
     services.spawn("executor", executor.run(Signals::only_stop(token())));
     services.spawn("api", serve(listener, app, token()));
     data_dir.announce("up", Some(address))?;

@@ -6,6 +6,7 @@ mod bench;
 mod cli;
 mod client;
 mod config;
+mod couriers;
 mod data_dir;
 mod demo;
 mod doctor;

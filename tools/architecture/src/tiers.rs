@@ -37,6 +37,7 @@ const CRATES: &[(&str, Tier)] = &[
     ("buildwright-api", Tier::Service),
     ("buildwright-driver", Tier::Service),
     ("buildwright-projector", Tier::Service),
+    ("buildwright-courier", Tier::Service),
     ("buildwright-executor", Tier::Executor),
     ("buildwright", Tier::Root),
     ("buildwright-blackbox", Tier::BlackBox),
@@ -212,7 +213,7 @@ impl Tier {
 
     /// What the tests of any crate may use beside that: they need something real to run against.
     fn serves_tests(self) -> bool {
-        matches!(self, Self::Testkit | Self::Store | Self::Bus | Self::ScriptedModel)
+        matches!(self, Self::Testkit | Self::Store | Self::Bus | Self::ScriptedModel | Self::Seal)
     }
 
     /// Whether a crate of this tier may depend on a crate that isn't ours.

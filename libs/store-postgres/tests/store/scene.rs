@@ -1,5 +1,7 @@
 use buildwright_store_postgres::{PostgresOptions, PostgresStore};
-use ports::{ApiKeys, EndpointList, EndpointSecrets, EventStore, Idempotency, ReadModels, Snapshots};
+use ports::{
+    ApiKeys, Deliveries, EndpointList, EndpointSecrets, EventStore, Idempotency, ReadModels, Snapshots,
+};
 use std::sync::Arc;
 use testkit::postgres::Server;
 pub(crate) use testkit::stores::{Subject, sample::*};
@@ -39,6 +41,10 @@ impl Subject for Scene {
     }
 
     fn keys(&self) -> Arc<dyn ApiKeys> {
+        Arc::new(self.store.clone())
+    }
+
+    fn deliveries(&self) -> Arc<dyn Deliveries> {
         Arc::new(self.store.clone())
     }
 

@@ -143,7 +143,7 @@ async fn processes_that_start_at_once_make_the_tables_once() {
     for (n, store) in (0..).zip(stores) {
         store.expect("a store").append(append(stream(n), 0, 1)).await.expect("appended");
     }
-    assert_eq!(Server::shared().sql(&url, "SELECT count(*) FROM _sqlx_migrations"), "6");
+    assert_eq!(Server::shared().sql(&url, "SELECT count(*) FROM _sqlx_migrations"), "7");
     assert_whole(&whole_log(&open(&url).await).await);
 }
 

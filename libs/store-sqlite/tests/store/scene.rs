@@ -1,7 +1,7 @@
 use buildwright_store_sqlite::{SqliteOptions, SqliteStore};
 use ports::{
-    ApiKeys, AppendError, Appended, EndpointList, EndpointSecrets, EventStore, Idempotency, ReadModels,
-    Snapshots, StreamId,
+    ApiKeys, AppendError, Appended, Deliveries, EndpointList, EndpointSecrets, EventStore, Idempotency,
+    ReadModels, Snapshots, StreamId,
 };
 use std::{
     path::{Path, PathBuf},
@@ -45,6 +45,10 @@ impl Subject for Scene {
     }
 
     fn keys(&self) -> Arc<dyn ApiKeys> {
+        Arc::new(self.store.clone())
+    }
+
+    fn deliveries(&self) -> Arc<dyn Deliveries> {
         Arc::new(self.store.clone())
     }
 

@@ -1,6 +1,7 @@
 //! The endpoints, one a file.
 
 pub(crate) mod builds;
+pub(crate) mod deliveries;
 pub(crate) mod events;
 pub(crate) mod executors;
 pub(crate) mod health;

@@ -2,6 +2,7 @@
 
 mod build;
 mod cancel;
+mod delivery;
 mod event;
 mod event_data;
 mod executor;
@@ -20,6 +21,7 @@ mod webhook;
 
 pub(crate) use build::{BuildView, FailureView};
 pub(crate) use cancel::CancelBuild;
+pub(crate) use delivery::{DeliveryDetail, DeliveryList, DeliveryView, PingView, RedeliveredView, status_of};
 pub(crate) use event::{EventList, EventStream, EventView};
 pub(crate) use event_data::{EVENTS, EventData};
 pub(crate) use executor::{ExecutorList, ExecutorView};

@@ -43,6 +43,8 @@ texts! {
         Some("^evt_[0-9A-Z]{26}_[0-9]{1,20}$"), "evt_01ARZ3NDEKTSV4RRFFQ69G5FAV_1";
     EndpointId: "The id of a webhook endpoint.", (30, 30),
         Some("^whk_[0-9A-Z]{26}$"), "whk_01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    DeliveryId: "The id of a delivery: of its endpoint, and the place of its event.", (32, 51),
+        Some("^dlv_[0-9A-Z]{26}_[0-9]{1,20}$"), "dlv_01ARZ3NDEKTSV4RRFFQ69G5FAV_1";
     WebhookUrl: "Where events are delivered: `https://…` or `http://…` to a public address, without credentials.",
         (8, 2_048), Some("^https?://"), "https://example.com/hooks";
     EventGlob: "Types of events: one (`build_completed`), those that begin so (`build_*`), or all (`*`).",

@@ -71,7 +71,7 @@ fn operations_have_names_of_their_own_and_document_their_errors() {
             }
         }
     }
-    assert_eq!(names.len(), 27);
+    assert_eq!(names.len(), 32);
 }
 
 #[tokio::test]

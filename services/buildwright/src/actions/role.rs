@@ -30,7 +30,8 @@ pub(crate) async fn driver(global: &Global, args: DriverArgs) -> anyhow::Result<
 }
 
 pub(crate) async fn projector(global: &Global, args: ProjectorArgs) -> anyhow::Result<ExitCode> {
-    to_its_end(fleet::projector(fleet_options(global, args.fleet)?, args.rebuild), None).await
+    let secret_key = sealing::given(args.secret_key.secret_key_file.as_deref())?;
+    to_its_end(fleet::projector(fleet_options(global, args.fleet)?, secret_key, args.rebuild), None).await
 }
 
 pub(crate) async fn executor(global: &Global, args: ExecutorRoleArgs) -> anyhow::Result<ExitCode> {

@@ -123,6 +123,8 @@ are folded again, lists wait for them, and answer 503 when that takes long.")]
 pub(crate) struct ProjectorArgs {
     #[command(flatten)]
     pub(crate) fleet: FleetArgs,
+    #[command(flatten)]
+    pub(crate) secret_key: SecretKeyArgs,
     /// Throw the read models away at the start, and fold them again from all events
     #[arg(long)]
     pub(crate) rebuild: bool,

@@ -74,7 +74,7 @@ super::section! {
     }
 }
 
-fn seconds(given: Option<u64>) -> Option<Duration> {
+pub(super) fn seconds(given: Option<u64>) -> Option<Duration> {
     given.map(Duration::from_secs)
 }
 

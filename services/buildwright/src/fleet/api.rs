@@ -6,10 +6,10 @@ use super::{
     health::{self, Health},
 };
 use crate::{
-    adapters::UlidIds, data_dir::DataDir, embedded::serve, entrance::Entrance, hands, sealing,
+    adapters::UlidIds, couriers, data_dir::DataDir, embedded::serve, entrance::Entrance, hands, sealing,
     services::Services,
 };
-use ::api::App;
+use ::api::{App, Delivering};
 use anyhow::Context as _;
 use bundles::GitResults;
 use bus_nats::{NatsOutputLog, NatsRoster};
@@ -53,8 +53,14 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
         let (events, secrets) = (Arc::clone(&database.events), Arc::new(database.store.clone()));
         sealing::endpoints(events, secrets, &keys)
     });
+    let endpoints = endpoints.transpose()?;
+    let delivering = endpoints.as_ref().map(|endpoints| {
+        let pings = Arc::new(couriers::sender(&fleet.bus.config, endpoints)?);
+        Ok::<_, anyhow::Error>(Delivering { deliveries: Arc::new(database.store.clone()), pings })
+    });
     let app = App {
-        endpoints: endpoints.transpose()?,
+        endpoints,
+        delivering: delivering.transpose()?,
         endpoint_list: Arc::new(database.store.clone()),
         builds: Arc::clone(&database.builds),
         access,

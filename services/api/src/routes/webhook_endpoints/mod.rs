@@ -2,9 +2,12 @@
 
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod deliveries;
 pub(crate) mod disable;
 pub(crate) mod enable;
 pub(crate) mod list;
+pub(crate) mod ping;
+pub(crate) mod redeliver;
 pub(crate) mod rotate_secret;
 pub(crate) mod show;
 pub(crate) mod update;

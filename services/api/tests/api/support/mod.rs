@@ -92,6 +92,7 @@ impl Api {
         let app = App {
             builds: Arc::new(Builds::new(store.clone(), clock.clone(), writers, 100)),
             endpoints: Some(Arc::new(Endpoints::new(store.clone(), vault, clock.clone()))),
+            delivering: None,
             endpoint_list: models.clone(),
             access: Arc::new(access),
             store: store.clone(),

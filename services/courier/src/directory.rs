@@ -1,0 +1,172 @@
+//! Which endpoints there are, as the log says.
+
+use crate::{
+    Courier,
+    line::Hopeless,
+    round::{Ending, Shared, deliver},
+};
+use commands::Expected;
+use domain::{
+    Endpoint, EndpointId,
+    endpoint::{Command, DisabledReason, EndpointState},
+};
+use ports::{Position, StoreError};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+use tokio::{sync::Notify, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// Most events that are read at once.
+const PAGE: usize = 1_000;
+/// Most endpoints that are read at once.
+const LIST: usize = 500;
+
+/// Disables an endpoint, unless somebody did already. If it cannot be done now, the next failure asks for it again.
+pub(crate) async fn disable(courier: &Courier, id: EndpointId, hopeless: Hopeless) {
+    let reason = match hopeless {
+        Hopeless::Gone => DisabledReason::Gone,
+        Hopeless::Failing(since) => DisabledReason::Failing { since },
+    };
+    let command = Command::Disable { reason, at: courier.sender.clock.now() };
+    let done = courier.endpoints.execute(id, "courier".into(), &Expected::Any, |_| Ok(command.clone()));
+    match done.await {
+        Ok(_) => tracing::warn!(endpoint = %id, ?reason, "a webhook endpoint is disabled"),
+        Err(error) => tracing::error!(endpoint = %id, %error, "a webhook endpoint could not be disabled"),
+    }
+}
+
+struct Running {
+    endpoint: Option<Arc<Endpoint>>,
+    nudged: Arc<Notify>,
+    calm: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// The endpoints that are delivered to.
+pub(crate) struct Directory {
+    shared: Arc<Shared>,
+    now: CancellationToken,
+    running: HashMap<EndpointId, Running>,
+}
+
+impl Directory {
+    pub(crate) fn new(shared: Arc<Shared>, now: CancellationToken) -> Self {
+        Self { shared, now, running: HashMap::new() }
+    }
+
+    fn courier(&self) -> &Courier {
+        &self.shared.courier
+    }
+
+    /// Starts all endpoints of the list. Returns the position from which to follow the log.
+    pub(crate) async fn open(&mut self) -> Result<Position, StoreError> {
+        let from = *self.courier().read_models.projected().borrow();
+        let mut after = None;
+        loop {
+            let rows = self.courier().list.all_endpoints(after, LIST).await?;
+            let whole = rows.len() >= LIST;
+            for row in rows {
+                after = Some(row.id);
+                self.set(row.id, Some(row.endpoint));
+            }
+            if !whole {
+                return Ok(from);
+            }
+        }
+    }
+
+    /// Follows the log until the term is over.
+    pub(crate) async fn follow(&mut self, from: Position) -> Result<(), StoreError> {
+        let mut position = from;
+        let mut head = self.courier().store.head();
+        let mut poll = tokio::time::interval(self.courier().settings.poll);
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            head.borrow_and_update();
+            position = self.catch_up(position).await?;
+            tokio::select! {
+                () = self.now.cancelled() => return Ok(()),
+                changed = head.changed() => if changed.is_err() { return Err(StoreError::Closed) },
+                _ = poll.tick() => self.pass_on_nudges().await?,
+            }
+            let gather = self.courier().settings.gather;
+            if tokio::time::timeout(gather, self.now.cancelled()).await.is_ok() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn catch_up(&mut self, mut position: Position) -> Result<Position, StoreError> {
+        loop {
+            let events = self.courier().store.read_all(position, PAGE).await?;
+            let Some(last) = events.last() else { return Ok(position) };
+            position = last.position;
+            let changed: BTreeSet<_> = events.iter().filter_map(|event| event.stream.endpoint()).collect();
+            for id in changed {
+                match self.courier().endpoints.load(id).await {
+                    Ok(loaded) => self.set(id, loaded.map(|loaded| loaded.endpoint)),
+                    // Another endpoint can do nothing for it.
+                    Err(error @ StoreError::Corrupt(_)) => {
+                        tracing::error!(endpoint = %id, %error, "a webhook endpoint cannot be read");
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+
+    async fn pass_on_nudges(&self) -> Result<(), StoreError> {
+        for id in self.courier().deliveries.take_nudges().await? {
+            if let Some(running) = self.running.get(&id) {
+                running.nudged.notify_one();
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts, changes or ends the deliveries to an endpoint. Who starts waits for who was there before.
+    fn set(&mut self, id: EndpointId, endpoint: Option<Endpoint>) {
+        let wanted = endpoint.filter(|endpoint| endpoint.state == EndpointState::Enabled).map(Arc::new);
+        let before = self.running.remove(&id);
+        if let Some(before) = before {
+            if before.endpoint == wanted {
+                self.running.insert(id, before);
+                return;
+            }
+            before.calm.cancel();
+            self.start(id, wanted, Some(before.task));
+        } else if wanted.is_some() {
+            self.start(id, wanted, None);
+        }
+        self.running.retain(|_, running| running.endpoint.is_some() || !running.task.is_finished());
+        let active = self.running.values().filter(|running| running.endpoint.is_some()).count();
+        self.courier().gauges.endpoints(active);
+    }
+
+    fn start(&mut self, id: EndpointId, endpoint: Option<Arc<Endpoint>>, before: Option<JoinHandle<()>>) {
+        let nudged = Arc::new(Notify::new());
+        let ending = Ending { calm: self.now.child_token(), now: self.now.clone() };
+        let calm = ending.calm.clone();
+        let (shared, delivered, told) = (Arc::clone(&self.shared), endpoint.clone(), Arc::clone(&nudged));
+        let task = tokio::spawn(async move {
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+            if let Some(endpoint) = delivered {
+                deliver(shared, id, endpoint, told, ending).await;
+            }
+        });
+        self.running.insert(id, Running { endpoint, nudged, calm, task });
+    }
+
+    /// Waits until all have ended.
+    pub(crate) async fn close(self) {
+        self.now.cancel();
+        for running in self.running.into_values() {
+            let _ = running.task.await;
+        }
+        self.shared.courier.gauges.forget();
+    }
+}
