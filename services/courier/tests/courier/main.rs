@@ -1,5 +1,7 @@
 //! The courier against real receivers, over a real store.
 
+#![expect(clippy::expect_used, reason = "a scene that fails fails its story")]
+
 mod delivering;
 mod failing;
 mod killed;
