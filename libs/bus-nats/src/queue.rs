@@ -30,7 +30,7 @@ mod puller;
 mod slots;
 mod withdrawals;
 
-use crate::{NatsBus, body::Bodies, connection::unavailable, lane::Lane, subjects};
+use crate::{NatsBus, body::Bodies, connection::unavailable, lane::Lane, subjects, trace};
 use async_nats::jetstream::{
     ErrorCode,
     context::{PublishError, PublishErrorKind},
@@ -166,7 +166,8 @@ impl TaskQueue for NatsQueue {
         }
         let WorkOrder { build, work, attempt, .. } = order;
         let body = order.encode().map_err(unavailable)?;
-        let (headers, payload) = self.bodies.pack(build, body).await?;
+        let (mut headers, payload) = self.bodies.pack(build, body).await?;
+        trace::join_attempt(&mut headers, build, work, attempt);
         let message = PublishMessage::build()
             .headers(headers)
             .payload(payload)
