@@ -1,16 +1,18 @@
 //! A running API and what moves its builds on.
 
 mod clients;
+mod deliveries;
 mod endpoints;
 mod memory;
 mod sse;
 
 pub(crate) use clients::{Client, client, key};
+pub(crate) use deliveries::{MemoryDeliveries, answered};
 pub(crate) use memory::COMMIT;
 pub(crate) use sse::{Sse, SseEvent};
 
 use ::endpoints::{Endpoints, Vault};
-use buildwright_api::{Access, Anonymous, ApiSettings, App, Figures};
+use buildwright_api::{Access, Anonymous, ApiSettings, App, Delivering, Figures};
 use commands::{Builds, Writers};
 use domain::{
     BuildId, ModelUsage, Usage,
@@ -45,6 +47,7 @@ pub(crate) struct Api {
     pub(crate) roster: Arc<MemoryRoster>,
     pub(crate) keys: Arc<MemoryKeys>,
     pub(crate) secrets: Arc<MemorySecrets>,
+    pub(crate) deliveries: Arc<MemoryDeliveries>,
     pub(crate) stop: CancellationToken,
     client: reqwest::Client,
     _stop: DropGuard,
@@ -87,12 +90,13 @@ impl Api {
         let clock = Arc::new(Ticking::default());
         let stop = CancellationToken::new();
         let secrets = Arc::new(MemorySecrets::default());
+        let deliveries = Arc::new(MemoryDeliveries::default());
         let seal = seal::Seal::new(seal::MasterKey::from_bytes(&[42; 32]));
         let vault = Vault::new(secrets.clone(), seal, Arc::new(Dice::default()));
         let app = App {
             builds: Arc::new(Builds::new(store.clone(), clock.clone(), writers, 100)),
             endpoints: Some(Arc::new(Endpoints::new(store.clone(), vault, clock.clone()))),
-            delivering: None,
+            delivering: Some(Delivering { deliveries: deliveries.clone(), pings: deliveries.clone() }),
             endpoint_list: models.clone(),
             access: Arc::new(access),
             store: store.clone(),
@@ -121,6 +125,7 @@ impl Api {
             roster,
             keys,
             secrets,
+            deliveries,
             _stop: stop.clone().drop_guard(),
             stop,
             client,
@@ -148,6 +153,7 @@ impl Api {
             roster: self.roster.clone(),
             keys: self.keys.clone(),
             secrets: self.secrets.clone(),
+            deliveries: self.deliveries.clone(),
             _stop: stop.clone().drop_guard(),
             stop,
             client: self.client.clone(),
