@@ -1,7 +1,7 @@
 //! Deliveries: listed, looked at, asked for again, and nobody else's business. And pings.
 
 use crate::support::{Api, answered, client, problem};
-use buildwright_api::{ApiSettings, App};
+use buildwright_api::{ApiSettings, App, AppParts};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{BuildId, EndpointId};
 use names::Scope;
@@ -299,7 +299,7 @@ async fn another_tenants_deliveries_are_not_there() {
 async fn where_nothing_is_delivered_it_is_said_what_to_set() {
     let api = Api::start().await;
     let ours = endpoint_with(&api, &[Dead]).await;
-    let app = App { delivering: None, ..api.app.clone() };
+    let app = App::new(AppParts { delivering: None, ..AppParts::clone(&api.app) });
     let api = api.serving(app).await;
     for (method, path) in [
         (Method::GET, format!("{}/deliveries", path(ours))),

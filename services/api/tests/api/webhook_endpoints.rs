@@ -1,7 +1,7 @@
 //! Webhook endpoints: made, looked at, changed, and never telling a secret twice.
 
 use crate::support::{Api, pointers, problem};
-use buildwright_api::{ApiSettings, App, WebhookSettings};
+use buildwright_api::{ApiSettings, App, AppParts, WebhookSettings};
 use domain::EndpointId;
 use names::Scope;
 use ports::{EventStore as _, KeyLimits, Position};
@@ -348,7 +348,7 @@ async fn only_the_scope_manages_endpoints_and_other_tenants_see_none_of_them() {
 #[tokio::test]
 async fn without_a_key_to_seal_secrets_with_it_is_said_what_to_set() {
     let api = Api::start().await;
-    let app = App { endpoints: None, ..api.app.clone() };
+    let app = App::new(AppParts { endpoints: None, ..AppParts::clone(&api.app) });
     let api = api.serving(app).await;
     let order = json!({ "prompt": "x", "webhook": { "url": URL } });
     for response in [

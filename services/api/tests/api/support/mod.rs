@@ -12,7 +12,7 @@ pub(crate) use memory::COMMIT;
 pub(crate) use sse::{Sse, SseEvent};
 
 use ::endpoints::{Endpoints, Vault};
-use buildwright_api::{Access, Anonymous, ApiSettings, App, Delivering, Figures};
+use buildwright_api::{Access, Anonymous, ApiSettings, App, AppParts, Delivering, Figures};
 use commands::{Builds, Writers};
 use domain::{
     BuildId, ModelUsage, Usage,
@@ -72,7 +72,7 @@ impl Api {
         let api = Self::with(settings).await;
         let settings = api.app.settings.keys.clone();
         let access = Access::new(api.keys.clone(), settings, Anonymous::Refused, Figures::Admin);
-        let app = App { access: Arc::new(access), ..api.app.clone() };
+        let app = App::new(AppParts { access: Arc::new(access), ..AppParts::clone(&api.app) });
         api.serving(app).await
     }
 
@@ -93,7 +93,7 @@ impl Api {
         let deliveries = Arc::new(MemoryDeliveries::default());
         let seal = seal::Seal::new(seal::MasterKey::from_bytes(&[42; 32]));
         let vault = Vault::new(secrets.clone(), seal, Arc::new(Dice::default()));
-        let app = App {
+        let app = App::new(AppParts {
             builds: Arc::new(Builds::new(store.clone(), clock.clone(), writers, 100)),
             endpoints: Some(Arc::new(Endpoints::new(store.clone(), vault, clock.clone()))),
             delivering: Some(Delivering { deliveries: deliveries.clone(), pings: deliveries.clone() }),
@@ -111,7 +111,7 @@ impl Api {
             ready: ReadyChecks::default(),
             metrics: Arc::new(Metrics::new("api", "0.0.0")),
             stop: stop.clone(),
-        };
+        });
         let base = serve(&app).await;
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
         Self {
@@ -141,7 +141,8 @@ impl Api {
     pub(crate) async fn replica(&self) -> Self {
         let builds = Builds::new(self.store.clone(), self.app.clock.clone(), Writers::Several, 100);
         let stop = CancellationToken::new();
-        let app = App { builds: Arc::new(builds), stop: stop.clone(), ..self.app.clone() };
+        let app =
+            App::new(AppParts { builds: Arc::new(builds), stop: stop.clone(), ..AppParts::clone(&self.app) });
         Self {
             base: serve(&app).await,
             app,
