@@ -26,8 +26,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use webhooks::EventGlob;
 
-/// Most events that are read at once.
+/// Most events that are read at once …
 const PAGE: usize = 256;
+/// … and how many at least, since an endpoint may want few of them.
+const LEAST_PAGE: usize = 32;
 /// Most deliveries of a build that are read at once.
 const REFILL: usize = 64;
 /// How long the results of an endpoint that ends may take to be stored.
@@ -189,8 +191,10 @@ impl<'a> Round<'a> {
         if self.line.scanned() >= head {
             return Ok(());
         }
-        let events = self.courier().store.read_all(self.line.scanned(), PAGE).await?;
-        if events.len() < PAGE {
+        // What there is no room for is read again.
+        let page = self.line.room().clamp(LEAST_PAGE, PAGE);
+        let events = self.courier().store.read_all(self.line.scanned(), page).await?;
+        if events.len() < page {
             self.read_again = Instant::now() + self.courier().settings.gather;
         }
         for event in events {
