@@ -128,6 +128,10 @@ impl Deliveries for MemoryDeliveries {
         Ok(0)
     }
 
+    async fn forget_deleted(&self, _: usize) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     async fn delivery_backlog(&self, _: usize) -> Result<DeliveryBacklog, StoreError> {
         Ok(DeliveryBacklog::default())
     }
