@@ -1,4 +1,4 @@
-use crate::{App, auth, document, edge, once, rate, routes::health::document::Document};
+use crate::{App, auth, document, edge, feed::Streams, once, rate, routes::health::document::Document};
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub fn router(app: App) -> Router {
     router
         .merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json")))
         .layer(Extension(document))
+        .layer(Extension(Streams::new(&app)))
         // Bodies are bounded where they are read; axum's own bound would answer in text.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(methods, edge::methods::tell))

@@ -1,12 +1,12 @@
 use crate::{
     App,
     errors::api_errors,
-    feed::{self, EventFeed, Reading, version_at},
+    feed::{self, EventFeed, Live, Reading, version_at},
     read::{BuildPath, ParamsError, Query},
     wire::{EventList, EventStream},
 };
 use axum::{extract::State, response::Response};
-use http::{HeaderMap, Uri};
+use http::Uri;
 use ports::{Position, StreamId};
 
 /// Read the events of a build
@@ -34,15 +34,15 @@ pub(crate) async fn events(
     State(app): State<App>,
     BuildPath(id): BuildPath,
     Query(reading): Query<Reading>,
-    headers: HeaderMap,
+    live: Option<Live>,
     uri: Uri,
 ) -> Result<Response, BuildEventsError> {
     let newest = app.builds.read(id, |loaded| (loaded.version, loaded.position)).await?;
     let newest = newest.ok_or(BuildEventsError::Unknown)?;
     let after = version_at(&app, id, Position(reading.after), newest).await?;
-    if feed::is_wanted(&headers) {
-        let feed = EventFeed::build(app.clone(), id, after, reading.follow);
-        return Ok(feed::respond(feed, &app.settings).await?);
+    if let Some(live) = live {
+        let feed = EventFeed::build(app.clone(), live.relay(), id, after, reading.follow);
+        return Ok(live.answer(&app, feed).await);
     }
     let page = app.store.read_stream(StreamId::Build(id), after, reading.limit).await?;
     let full = page.len() == reading.limit;

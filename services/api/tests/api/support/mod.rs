@@ -3,10 +3,12 @@
 mod clients;
 mod endpoints;
 mod memory;
+mod socket;
 mod sse;
 
 pub(crate) use clients::{Client, client, key};
 pub(crate) use memory::COMMIT;
+pub(crate) use socket::Socket;
 pub(crate) use sse::{Sse, SseEvent};
 
 use ::endpoints::{Endpoints, Vault};
