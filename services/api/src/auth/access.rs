@@ -107,7 +107,8 @@ impl Access {
     }
 
     async fn owner(&self, text: &KeyText, now: DateTime<Utc>) -> Result<Principal, Refusal> {
-        let key = self.find(text.prefix(), text.digest()).await.map_err(Refusal::Store)?.ok_or(Refusal::Invalid)?;
+        let key =
+            self.find(text.prefix(), text.digest()).await.map_err(Refusal::Store)?.ok_or(Refusal::Invalid)?;
         match key.state(now) {
             KeyState::Usable => {}
             KeyState::Revoked => return Err(Refusal::Revoked),

@@ -1,6 +1,12 @@
 //! A request for a stream, and its answer.
 
-use super::{Feed, Relay, follower::Follower, lines::Lines, places::{Full, Places, Transport}, socket, sse};
+use super::{
+    Feed, Relay,
+    follower::Follower,
+    lines::Lines,
+    places::{Full, Places, Transport},
+    socket, sse,
+};
 use crate::{
     App,
     auth::{Caller, Standing},
@@ -82,7 +88,8 @@ impl OptionalFromRequestParts<App> for Live {
         };
         let tenant = Caller::of(parts)?.tenant.clone();
         let known = parts.extensions.get::<Standing>().zip(parts.extensions.get::<Arc<Streams>>());
-        let (standing, streams) = known.ok_or_else(|| Fault::internal("a stream without its surroundings"))?;
+        let (standing, streams) =
+            known.ok_or_else(|| Fault::internal("a stream without its surroundings"))?;
         let (standing, streams) = (standing.clone(), Arc::clone(streams));
         Ok(Some(Self { way, tenant, standing, hold: parts.extensions.get().cloned(), streams }))
     }

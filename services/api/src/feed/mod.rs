@@ -28,7 +28,7 @@ pub(crate) use events::{EventFeed, version_at};
 pub(crate) use live::{Live, Streams};
 pub(crate) use message::{EndReason, Message};
 pub(crate) use output::OutputFeed;
-
+pub(crate) use socket::PROTOCOL;
 
 use crate::{
     ApiSettings,

@@ -50,11 +50,7 @@ impl Places {
         Arc::new(Self { most, most_of_tenant, taken: Mutex::default() })
     }
 
-    pub(super) fn take(
-        self: &Arc<Self>,
-        tenant: &TenantName,
-        transport: Transport,
-    ) -> Result<Place, Full> {
+    pub(super) fn take(self: &Arc<Self>, tenant: &TenantName, transport: Transport) -> Result<Place, Full> {
         let mut taken = self.taken();
         let of_tenant = taken.by_tenant.get(tenant).copied().unwrap_or(0);
         let full = if of_tenant >= self.most_of_tenant {

@@ -38,7 +38,13 @@ impl Stream {
 
 /// Follows until the build is over, and returns the positions that were told. Some lose the connection on the way,
 /// and go on elsewhere.
-async fn follow(api: Arc<Api>, other: Arc<Api>, path: String, number: usize, ready: Arc<Barrier>) -> Vec<u64> {
+async fn follow(
+    api: Arc<Api>,
+    other: Arc<Api>,
+    path: String,
+    number: usize,
+    ready: Arc<Barrier>,
+) -> Vec<u64> {
     let lost_after = if number.is_multiple_of(5) { 7 + number % 83 } else { usize::MAX };
     let mut stream = Stream::open(&api, &path, 0, number).await;
     ready.wait().await;

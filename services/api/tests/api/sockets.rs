@@ -95,8 +95,12 @@ async fn who_may_not_follow_hears_so_before_there_is_a_socket() {
         (&path, Some(&useless), 403, "scope_missing"),
         (&path, Some(&others), 404, "build_unknown"),
         (&path.replace("events", "plan/output"), Some(&others), 404, "build_unknown"),
-        (&format!("{}_0/output", path.replace("builds/bld", "tasks/tsk").replace("/events", "")),
-            Some(&others), 404, "task_unknown"),
+        (
+            &format!("{}_0/output", path.replace("builds/bld", "tasks/tsk").replace("/events", "")),
+            Some(&others),
+            404,
+            "task_unknown",
+        ),
         (&format!("{path}?after=x"), Some(&own), 400, "invalid_parameters"),
         (&format!("{path}?key={own}"), None, 401, "key_in_query"),
     ] {
@@ -122,7 +126,10 @@ async fn a_page_gives_its_key_as_a_protocol_which_no_answer_repeats() {
 
     let wrong = format!("buildwright.v1, bearer.{}", key.replace("bw_", "wb_"));
     let refused = Socket::open_with(&api, "/v1/events", &[(protocol, &wrong)]).await.err().unwrap();
-    assert_eq!((refused.status, &refused.problem["type"]), (401, &json!("urn:buildwright:problem:key_invalid")));
+    assert_eq!(
+        (refused.status, &refused.problem["type"]),
+        (401, &json!("urn:buildwright:problem:key_invalid"))
+    );
     // Where there is no socket, a protocol means nothing.
     let request = api.request(Method::GET, "/v1/events").header(protocol, &offered);
     problem(request.send().await.unwrap(), 401, "key_missing").await;
@@ -152,7 +159,12 @@ async fn what_only_looks_like_a_request_for_a_socket_is_refused_in_our_words() {
     for headers in [
         vec![("upgrade", "websocket")],
         vec![("upgrade", "websocket"), ("connection", "upgrade")],
-        vec![("upgrade", "websocket"), ("connection", "upgrade"), ("sec-websocket-key", "x"), ("sec-websocket-version", "7")],
+        vec![
+            ("upgrade", "websocket"),
+            ("connection", "upgrade"),
+            ("sec-websocket-key", "x"),
+            ("sec-websocket-version", "7"),
+        ],
     ] {
         let mut request = api.request(Method::GET, "/v1/events");
         for (name, value) in headers {
@@ -288,10 +300,9 @@ async fn a_stream_ends_soon_after_its_key_was_revoked_or_has_expired() {
     api.keys.revoke_key(KeyId::new(Ulid(1)), &change).await.unwrap();
     while api.app.clock.now() < soon {}
 
-    for (sse, socket, reason) in [
-        (&mut sse, &mut socket, "key_revoked"),
-        (&mut short_sse, &mut short_socket, "key_expired"),
-    ] {
+    for (sse, socket, reason) in
+        [(&mut sse, &mut socket, "key_revoked"), (&mut short_sse, &mut short_socket, "key_expired")]
+    {
         for told in [sse.rest().await, socket.rest().await] {
             let [end] = &told[..] else { panic!("{told:?}") };
             assert_eq!((end.event.as_str(), &end.data), ("end", &json!({ "reason": reason })));
@@ -327,7 +338,8 @@ async fn sockets_are_closed_in_order_when_the_process_stops_or_its_store_fails()
 
 #[tokio::test]
 async fn only_so_many_may_follow_and_a_place_that_is_left_is_free() {
-    let streams = StreamSettings { max_followers: 3, max_followers_per_tenant: 2, ..StreamSettings::default() };
+    let streams =
+        StreamSettings { max_followers: 3, max_followers_per_tenant: 2, ..StreamSettings::default() };
     let api = Api::behind_keys(ApiSettings { streams, ..ApiSettings::default() }).await;
     let one = format!("Bearer {}", api.key(1, "a", &[Scope::Admin], KeyLimits::default()).await);
     let other = format!("Bearer {}", api.key(2, "b", &[Scope::Admin], KeyLimits::default()).await);
@@ -337,13 +349,19 @@ async fn only_so_many_may_follow_and_a_place_that_is_left_is_free() {
     let _second = open(&one).await.unwrap();
 
     let refused = open(&one).await.err().unwrap();
-    assert_eq!((refused.status, &refused.problem["type"]), (429, &json!("urn:buildwright:problem:too_many_followers")));
+    assert_eq!(
+        (refused.status, &refused.problem["type"]),
+        (429, &json!("urn:buildwright:problem:too_many_followers"))
+    );
     assert!(refused.headers.contains_key("retry-after"));
     let page = sse.try_clone().unwrap().send().await.unwrap();
     assert_eq!(page.status(), 200, "pages are no streams");
     let third = open(&other).await.unwrap();
     let refused = open(&other).await.err().unwrap();
-    assert_eq!((refused.status, &refused.problem["type"]), (503, &json!("urn:buildwright:problem:followers_exhausted")));
+    assert_eq!(
+        (refused.status, &refused.problem["type"]),
+        (503, &json!("urn:buildwright:problem:followers_exhausted"))
+    );
     assert!(refused.headers.contains_key("retry-after"));
 
     let figures = api.request(Method::GET, "/metrics").header("authorization", &one).send().await.unwrap();

@@ -11,9 +11,9 @@ use ports::{Position, StreamId};
 
 /// Read the events of a build
 ///
-/// JSON, or with `Accept: text/event-stream` live: `id:` is `sequence`, `event:` is the type, and `end` comes
-/// right after `build_completed`, `build_failed` or `build_cancelled`. What attempts that were still running
-/// then had cost can follow as `usage_recorded`; to see those, read again after the `id` of the last event.
+/// JSON, or with `Accept: text/event-stream` or `Upgrade: websocket` live: `id` is `sequence`, `event` is the type,
+/// and `end` comes right after `build_completed`, `build_failed` or `build_cancelled`. What attempts that were still
+/// running then had cost can follow as `usage_recorded`; to see those, read again after the `id` of the last event.
 #[utoipa::path(get, path = "/v1/builds/{id}/events", operation_id = "listBuildEvents", tag = "builds",
     params(
         ("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV"),

@@ -11,8 +11,8 @@ use http::Uri;
 
 /// Read the output of planning
 ///
-/// JSON, or with `Accept: text/event-stream` live: `id:` is `seq`, `event:` is `line`, and `end` comes last,
-/// when there is a plan or the build has ended.
+/// JSON, or with `Accept: text/event-stream` or `Upgrade: websocket` live: `id` is `seq`, `event` is `line`, and
+/// `end` comes last, when there is a plan or the build has ended.
 #[utoipa::path(get, path = "/v1/builds/{id}/plan/output", operation_id = "getPlanOutput", tag = "builds",
     params(
         ("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV"),

@@ -12,8 +12,8 @@ use ports::Position;
 
 /// Read the events of all builds of the tenant
 ///
-/// JSON, or with `Accept: text/event-stream` live: `id:` is `sequence` and `event:` is the type. The live
-/// stream goes on until the client leaves, unless `follow=false`.
+/// JSON, or with `Accept: text/event-stream` or `Upgrade: websocket` live: `id` is `sequence` and `event` is the
+/// type. The live stream goes on until the client leaves, unless `follow=false`.
 #[utoipa::path(get, path = "/v1/events", operation_id = "listEvents", tag = "events",
     params(
         ("after" = Option<u64>, Query, description = "Only events after this `sequence`"),

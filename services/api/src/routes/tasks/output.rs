@@ -11,8 +11,8 @@ use http::Uri;
 
 /// Read the output of a task
 ///
-/// All its attempts together. JSON, or with `Accept: text/event-stream` live: `id:` is `seq`, `event:` is
-/// `line`, and `end` comes last, when the task has ended.
+/// All its attempts together. JSON, or with `Accept: text/event-stream` or `Upgrade: websocket` live: `id` is
+/// `seq`, `event` is `line`, and `end` comes last, when the task has ended.
 #[utoipa::path(get, path = "/v1/tasks/{id}/output", operation_id = "getTaskOutput", tag = "tasks",
     params(
         ("id" = String, Path, description = "The task", example = "tsk_01ARZ3NDEKTSV4RRFFQ69G5FAV_0"),

@@ -105,7 +105,8 @@ fn parse(text: &str) -> SseEvent {
         event: frame["event"].as_str().unwrap().to_owned(),
         data: frame["data"].take(),
     };
-    let known = frame.as_object().unwrap().keys().all(|name| ["id", "event", "data"].contains(&name.as_str()));
+    let known =
+        frame.as_object().unwrap().keys().all(|name| ["id", "event", "data"].contains(&name.as_str()));
     assert!(known, "{text}");
     event
 }
