@@ -8,7 +8,9 @@
     reason = "a test fails by panicking, and prints what it measured"
 )]
 
-use buildwright_blackbox::{Api, Hands, Instance, Launch, Plan, Role, Server, Socket, Sse, SseEvent, Task, within};
+use buildwright_blackbox::{
+    Api, Hands, Instance, Launch, Plan, Role, Server, Socket, Sse, SseEvent, Task, within,
+};
 use futures::{StreamExt as _, future::join_all, stream};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -45,7 +47,13 @@ impl Stream {
 async fn follow(mut stream: Stream, other: Api, path: String, number: usize) -> Vec<u64> {
     let lost_after = if number.is_multiple_of(5) { 7 + number % 83 } else { usize::MAX };
     let mut seen = Vec::new();
-    while let Some(event) = stream.next().await {
+    loop {
+        let Some(event) = stream.next().await else {
+            // It broke off without an end.
+            let after = seen.last().map_or(0, |last: &u64| *last).to_string();
+            stream = Stream::open(&other, &path, &after, number).await;
+            continue;
+        };
         if event.kind == "end" {
             break;
         }
@@ -69,12 +77,11 @@ struct Figures {
 
 impl Figures {
     fn of(server: &Server, api: &Instance) -> Self {
-        let process = api.pid().unwrap();
         let count = "SELECT pg_stat_force_next_flush(); SELECT pg_sleep(1.5); \
             SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
         let counted = postgres::Server::shared().sql(server.database_url(), count);
         let queries = counted.split_whitespace().next_back().and_then(|n| n.parse().ok()).unwrap_or_default();
-        let (processor, memory_kib) = buildwright_blackbox::used(process);
+        let (processor, memory_kib) = api.used();
         Self { at: Instant::now(), processor, memory_kib, queries }
     }
 
@@ -98,7 +105,8 @@ async fn a_thousand_followers_see_every_event_once_and_in_order_while_a_build_of
     let word = server.beside("word");
     let task = format!("until [ -e {} ]; do sleep 0.1; done", word.display());
     let tasks = (0..100).map(|number| Task::command(&format!("t{number}"), &task));
-    let order = json!({ "prompt": "p", "plan": Plan::of(tasks).json(), "limits": { "taskTimeoutSeconds": 600 } });
+    let order =
+        json!({ "prompt": "p", "plan": Plan::of(tasks).json(), "limits": { "taskTimeoutSeconds": 600 } });
     let build = server.submit(&order).await;
     let path = |number: usize| match number % 10 {
         0..7 => format!("/v1/builds/{}/events", build.id),
@@ -117,9 +125,10 @@ async fn a_thousand_followers_see_every_event_once_and_in_order_while_a_build_of
 
     // When it is given
     std::fs::write(&word, "").unwrap();
-    let followers = streams.into_iter().enumerate().map(|(number, stream)| {
-        tokio::spawn(follow(stream, other.clone(), path(number), number))
-    });
+    let followers = streams
+        .into_iter()
+        .enumerate()
+        .map(|(number, stream)| tokio::spawn(follow(stream, other.clone(), path(number), number)));
     let seen = within(LIMIT, "all hear of the end", join_all(followers)).await;
 
     // Then each of them was told everything.

@@ -132,6 +132,8 @@ pub struct StreamSettings {
     /// So often is looked whether the key that opened a stream still holds; what the store said of it is trusted for
     /// as long as for requests.
     pub check_keys_every: Duration,
+    /// Most followers that read the store at the same time, because they have just come or were too slow.
+    pub max_readers: usize,
     /// Most bytes of events that are kept for followers who are about to take them; others read the store.
     pub recent_bytes: usize,
 }
@@ -144,6 +146,7 @@ impl Default for StreamSettings {
             pong_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
             check_keys_every: Duration::from_secs(3),
+            max_readers: 4,
             recent_bytes: 16 << 20,
         }
     }

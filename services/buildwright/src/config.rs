@@ -187,6 +187,7 @@ section! {
         pong_timeout_seconds: u64,
         close_timeout_seconds: u64,
         check_keys_milliseconds: u64,
+        max_readers: usize,
         recent_bytes: usize,
     }
 }
@@ -283,6 +284,7 @@ impl Streams {
         set(&mut streams.pong_timeout, self.pong_timeout_seconds.map(Duration::from_secs));
         set(&mut streams.close_timeout, self.close_timeout_seconds.map(Duration::from_secs));
         set(&mut streams.check_keys_every, self.check_keys_milliseconds.map(Duration::from_millis));
+        set(&mut streams.max_readers, self.max_readers);
         set(&mut streams.recent_bytes, self.recent_bytes);
     }
 }

@@ -1,6 +1,6 @@
 //! Events as they are stored.
 
-use super::{EndReason, Feed, Message, News, Next, Relay, Subscription, Topic};
+use super::{EndReason, Feed, Live, Message, News, Next, Relay, Subscription, Topic};
 use crate::{App, errors::Fault};
 use domain::BuildId;
 use names::TenantName;
@@ -12,6 +12,7 @@ const PAGE: usize = 200;
 /// The events of a build or of all builds: from the store, and once it has no more, as they are told.
 pub(crate) struct EventFeed {
     app: App,
+    relay: Arc<Relay>,
     source: Source,
     page: VecDeque<RecordedEvent>,
     /// What comes after what the store has; `None` if nobody waits for it.
@@ -45,28 +46,24 @@ enum Found {
 
 impl EventFeed {
     /// All events of a tenant after a position.
-    pub(crate) fn all(
-        app: App,
-        relay: &Arc<Relay>,
-        tenant: TenantName,
-        after: Position,
-        follow: bool,
-    ) -> Self {
-        let news = follow.then(|| relay.subscribe(Topic::Tenant(tenant.clone())));
-        Self::new(app, Source::Tenant(tenant, after), news)
+    pub(crate) fn all(app: App, live: &Live, tenant: TenantName, after: Position, follow: bool) -> Self {
+        let topic = Topic::Tenant(tenant.clone());
+        Self::new(app, live, Source::Tenant(tenant, after), topic, follow)
     }
 
     /// A build's events after a version.
-    pub(crate) fn build(app: App, relay: &Arc<Relay>, id: BuildId, after: Version, follow: bool) -> Self {
-        let news = follow.then(|| relay.subscribe(Topic::Build(id)));
-        Self::new(app, Source::Build(id, after), news)
+    pub(crate) fn build(app: App, live: &Live, id: BuildId, after: Version, follow: bool) -> Self {
+        Self::new(app, live, Source::Build(id, after), Topic::Build(id), follow)
     }
 
-    fn new(app: App, source: Source, news: Option<Subscription>) -> Self {
-        Self { app, source, page: VecDeque::new(), news, place: Place::Store }
+    fn new(app: App, live: &Live, source: Source, topic: Topic, follow: bool) -> Self {
+        let relay = Arc::clone(live.relay());
+        let news = follow.then(|| relay.subscribe(topic));
+        Self { app, relay, source, page: VecDeque::new(), news, place: Place::Store }
     }
 
     async fn read(&mut self) -> Result<Found, Fault> {
+        let _turn = self.relay.turn().await;
         let events = match &mut self.source {
             Source::Tenant(tenant, after) => {
                 let page = self.app.store.read_tenant(tenant, *after, PAGE).await?;
@@ -153,7 +150,6 @@ impl Feed for EventFeed {
 }
 
 /// The version that a build had at a position: where a client that has seen everything up to there goes on.
-/// Positions rise with versions, so halving finds it in a few reads however long the stream is.
 pub(crate) async fn version_at(
     app: &App,
     id: BuildId,
@@ -164,6 +160,14 @@ pub(crate) async fn version_at(
     if position >= newest_position {
         return Ok(newest);
     }
+    let Some(before) = position.0.checked_sub(1) else { return Ok(Version(0)) };
+    // Most come back with the position of an event of the build.
+    if let [event] = &app.store.read_all(Position(before), 1).await?[..]
+        && event.stream == StreamId::Build(id)
+    {
+        return Ok(event.version);
+    }
+    // Positions rise with versions, so halving finds it in a few reads however long the stream is.
     // `low` was reached by the position, `high` was not.
     let (mut low, mut high) = (0, newest.0);
     while high - low > 1 {

@@ -20,6 +20,7 @@ use connections::Hold;
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 use names::TenantName;
 use std::sync::Arc;
+use tokio::sync::SemaphorePermit;
 
 /// What those who follow one server have in common.
 pub(crate) struct Streams {
@@ -32,7 +33,7 @@ impl Streams {
     /// Nobody follows yet.
     pub(crate) fn new(app: &App) -> Arc<Self> {
         let bounds = &app.settings.streams;
-        let relay = Relay::new(Arc::clone(&app.store), app.stop.clone(), bounds.recent_bytes);
+        let relay = Relay::new(app);
         let places = Places::new(bounds.max_followers, bounds.max_followers_per_tenant);
         let (open, refused) = (Arc::clone(&places), Arc::clone(&places));
         app.metrics.gauge_by("buildwright_followers", "Streams that are open", "transport", move || {
@@ -97,8 +98,13 @@ impl OptionalFromRequestParts<App> for Live {
 
 impl Live {
     /// Who reads events for all that follow them.
-    pub(crate) fn relay(&self) -> &Arc<Relay> {
+    pub(super) fn relay(&self) -> &Arc<Relay> {
         &self.streams.relay
+    }
+
+    /// The turn to find out in the store where to begin.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.relay().turn().await
     }
 
     /// Who reads lines of output for all that follow them.

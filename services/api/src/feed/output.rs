@@ -1,7 +1,7 @@
 //! Lines of output as they are written.
 
 use super::{
-    EndReason, Feed, Live, News, Next, Subscription, Topic,
+    EndReason, Feed, Live, News, Next, Relay, Subscription, Topic,
     lines::{Line, Written},
 };
 use crate::{App, errors::Fault};
@@ -23,6 +23,7 @@ pub(crate) struct OutputFeed {
     page: VecDeque<Line>,
     written: Arc<Written>,
     last: watch::Receiver<u64>,
+    relay: Arc<Relay>,
     /// Tells when the work ends; `None` if nobody waits for that.
     news: Option<Subscription>,
     over: bool,
@@ -39,10 +40,11 @@ enum Woken {
 impl OutputFeed {
     /// Lines after a place.
     pub(crate) fn new(app: App, live: &Live, build: BuildId, work: Work, after: u64, follow: bool) -> Self {
-        let news = follow.then(|| live.relay().subscribe(Topic::Build(build)));
+        let relay = Arc::clone(live.relay());
+        let news = follow.then(|| relay.subscribe(Topic::Build(build)));
         let written = live.lines().of(build, work);
         let last = written.last();
-        Self { app, build, work, after, page: VecDeque::new(), written, last, news, over: false }
+        Self { app, build, work, after, page: VecDeque::new(), written, last, relay, news, over: false }
     }
 
     /// Whether the work has ended. Of whoever was told of an event, it is enough to know of that.
@@ -51,7 +53,10 @@ impl OutputFeed {
         let look = move |loaded: &Loaded| writes_no_more(&loaded.build, work);
         let over = match told {
             Some(version) => self.app.builds.read_since(self.build, version, look).await?,
-            None => self.app.builds.read(self.build, look).await?,
+            None => {
+                let _turn = self.relay.turn().await;
+                self.app.builds.read(self.build, look).await?
+            }
         };
         Ok(over.unwrap_or(true))
     }

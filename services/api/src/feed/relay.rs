@@ -6,6 +6,7 @@
 //! cursor until it has caught up.
 
 use super::Message;
+use crate::App;
 use domain::BuildId;
 use names::TenantName;
 use ports::{EventStore, Position, RecordedEvent, StreamId, Version};
@@ -15,7 +16,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Events that are read at once.
@@ -47,6 +48,7 @@ pub(crate) struct Relay {
     store: Arc<dyn EventStore>,
     stop: CancellationToken,
     most_bytes: usize,
+    turns: Semaphore,
     state: Mutex<State>,
 }
 
@@ -63,8 +65,17 @@ struct State {
 }
 
 impl Relay {
-    pub(crate) fn new(store: Arc<dyn EventStore>, stop: CancellationToken, most_bytes: usize) -> Arc<Self> {
-        Arc::new(Self { store, stop, most_bytes, state: Mutex::default() })
+    pub(crate) fn new(app: &App) -> Arc<Self> {
+        let settings = &app.settings.streams;
+        let turns = Semaphore::new(settings.max_readers.clamp(1, Semaphore::MAX_PERMITS));
+        let (store, stop) = (Arc::clone(&app.store), app.stop.clone());
+        Arc::new(Self { store, stop, most_bytes: settings.recent_bytes, turns, state: Mutex::default() })
+    }
+
+    /// The turn of a follower who has to read the store himself. A thousand at once would leave it no time for others,
+    /// and each other none in which to be answered.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
     }
 
     /// From now on: what was stored before is in the store, and of what is stored later nothing is left out without

@@ -37,11 +37,16 @@ pub(crate) async fn events(
     live: Option<Live>,
     uri: Uri,
 ) -> Result<Response, BuildEventsError> {
+    let turn = match &live {
+        Some(live) => live.turn().await,
+        None => None,
+    };
     let newest = app.builds.read(id, |loaded| (loaded.version, loaded.position)).await?;
     let newest = newest.ok_or(BuildEventsError::Unknown)?;
     let after = version_at(&app, id, Position(reading.after), newest).await?;
+    drop(turn);
     if let Some(live) = live {
-        let feed = EventFeed::build(app.clone(), live.relay(), id, after, reading.follow);
+        let feed = EventFeed::build(app.clone(), &live, id, after, reading.follow);
         return Ok(live.answer(&app, feed).await);
     }
     let page = app.store.read_stream(StreamId::Build(id), after, reading.limit).await?;

@@ -38,7 +38,7 @@ pub(crate) async fn list(
 ) -> Result<Response, EventsError> {
     let after = Position(reading.after);
     if let Some(live) = live {
-        let feed = EventFeed::all(app.clone(), live.relay(), who.tenant, after, reading.follow);
+        let feed = EventFeed::all(app.clone(), &live, who.tenant, after, reading.follow);
         return Ok(live.answer(&app, feed).await);
     }
     let page = app.store.read_tenant(&who.tenant, after, reading.limit).await?;
