@@ -27,6 +27,8 @@ pub(crate) struct OutputFeed {
     /// Tells when the work ends; `None` if nobody waits for that.
     news: Option<Subscription>,
     over: bool,
+    /// Whether there may be lines that nobody told of.
+    unsure: bool,
 }
 
 /// Why there can be lines to read.
@@ -44,7 +46,19 @@ impl OutputFeed {
         let news = follow.then(|| relay.subscribe(Topic::Build(build)));
         let written = live.lines().of(build, work);
         let last = written.last();
-        Self { app, build, work, after, page: VecDeque::new(), written, last, relay, news, over: false }
+        Self {
+            app,
+            build,
+            work,
+            after,
+            page: VecDeque::new(),
+            written,
+            last,
+            relay,
+            news,
+            over: false,
+            unsure: true,
+        }
     }
 
     /// Whether the work has ended. Of whoever was told of an event, it is enough to know of that.
@@ -110,10 +124,13 @@ impl Feed for OutputFeed {
                 self.after = seq;
                 return Ok(Next::Message(message));
             }
-            self.last.borrow_and_update();
-            self.page = self.written.read(self.after).await?.into();
-            if !self.page.is_empty() {
-                continue;
+            let last = *self.last.borrow_and_update();
+            if self.unsure || last > self.after {
+                self.page = self.written.read(self.after).await?.into();
+                self.unsure &= !self.page.is_empty();
+                if !self.page.is_empty() {
+                    continue;
+                }
             }
             if self.over {
                 return Ok(Next::End(EndReason::Ended));
@@ -123,7 +140,7 @@ impl Feed for OutputFeed {
             }
             match self.wait().await? {
                 Woken::Written => {}
-                Woken::Over => self.over = true,
+                Woken::Over => (self.over, self.unsure) = (true, true),
                 Woken::Closed => return Ok(Next::Stop),
             }
         }

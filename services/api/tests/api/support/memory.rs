@@ -284,7 +284,15 @@ type Log = (Vec<OutputLine>, watch::Sender<u64>);
 #[derive(Default)]
 pub(crate) struct MemoryOutput {
     logs: Mutex<HashMap<(BuildId, Work), Log>>,
+    reads: AtomicU64,
     pub(crate) down: AtomicBool,
+}
+
+impl MemoryOutput {
+    /// How often something was read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::SeqCst)
+    }
 }
 
 #[async_trait]
@@ -306,6 +314,7 @@ impl OutputLog for MemoryOutput {
         after: u64,
         limit: usize,
     ) -> Result<Vec<OutputLine>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("the log at secret.example is gone".into()));
         }
