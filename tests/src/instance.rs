@@ -1,6 +1,6 @@
 //! One process of the product.
 
-use crate::{Api, binaries::buildwright, launch::without_account, until};
+use crate::{Api, binaries::buildwright, launch::without_account, processes, until};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -86,6 +86,16 @@ impl Instance {
     #[must_use]
     pub fn pid(&self) -> Option<i32> {
         self.child.as_ref().map(|child| i32::try_from(child.id()).expect("a process id"))
+    }
+
+    /// Processor time it has used, and the memory it holds, in KiB.
+    ///
+    /// # Panics
+    /// When it does not live.
+    #[must_use]
+    pub fn used(&self) -> (Duration, u64) {
+        let pid = self.pid().expect("it lives");
+        (processes::processor_time(pid), processes::memory_kib(pid).0)
     }
 
     /// Workspaces that it has.

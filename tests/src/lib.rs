@@ -31,6 +31,7 @@ mod patience;
 mod plan;
 mod processes;
 mod server;
+mod socket;
 
 pub use accounts::assert_accounts_agree;
 pub use answer::Answer;
@@ -49,4 +50,5 @@ pub use patience::{until, within};
 pub use plan::{Plan, Task, bash, say, scripted, write};
 pub use processes::{Process, mentioning};
 pub use server::{Role, Server};
+pub use socket::Socket;
 pub use testkit::SmallDisk;

@@ -18,8 +18,12 @@ use tokio_util::sync::CancellationToken;
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// For a few probes.
-const BOUNDS: Bounds =
-    Bounds { connections: 128, head_timeout: Duration::from_secs(10), drain: Duration::from_secs(3) };
+const BOUNDS: Bounds = Bounds {
+    connections: 128,
+    head_timeout: Duration::from_secs(10),
+    stall_timeout: Duration::from_secs(10),
+    drain: Duration::from_secs(3),
+};
 
 #[derive(Clone)]
 struct Vitals {

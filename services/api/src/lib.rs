@@ -7,7 +7,7 @@
 //! | `read` | extractors, which gather *every* problem of a request before refusing it |
 //! | `order` | from a request to the build it orders |
 //! | `subscription` | from a request to what is asked of a webhook endpoint |
-//! | `feed` | server-sent events, read from the stores by cursor |
+//! | `feed` | streams that are followed, by server-sent events or WebSocket |
 //! | `auth` | who asks, by API keys, and what they may do |
 //! | `once` | a POST that comes twice under one key is carried out once |
 //! | `rate` | how much each may ask for |
@@ -39,5 +39,5 @@ pub use router::router;
 pub use server::serve;
 pub use settings::{
     ApiSettings, IdempotencySettings, KeySettings, Origin, OriginError, OriginSettings, RateSettings,
-    WebhookSettings,
+    StreamSettings, WebhookSettings,
 };

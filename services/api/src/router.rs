@@ -1,4 +1,4 @@
-use crate::{App, auth, document, edge, once, rate, routes::health::document::Document};
+use crate::{App, auth, document, edge, feed::Streams, once, rate, routes::health::document::Document};
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -50,6 +50,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(methods, edge::methods::tell))
         // Bodies are bounded where they are read; axum's own bound would answer in text.
         .layer(DefaultBodyLimit::disable())
+        .layer(Extension(Streams::new(&app)))
         .layer(Extension(document));
     router
         .merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json")))

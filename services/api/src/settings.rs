@@ -45,8 +45,10 @@ pub struct ApiSettings {
     pub ready_patience: Duration,
     /// So long a list waits for the projector to show what was answered before.
     pub read_your_writes: Duration,
-    /// Time between comments on an idle event stream, so that proxies keep it open.
+    /// Time between signs of life on an idle stream, so that proxies keep it open.
     pub heartbeat: Duration,
+    /// Of streams that are followed.
+    pub streams: StreamSettings,
     /// Most bytes of a diff.
     pub max_diff_bytes: usize,
     /// So many events may the projector be behind for the process to count as ready.
@@ -112,6 +114,40 @@ impl Default for WebhookSettings {
             rotation_grace: Duration::from_hours(24),
             max_rotation_grace: Duration::from_hours(7 * 24),
             headers: webhooks::HeaderRules::default(),
+        }
+    }
+}
+
+/// Bounds of streams that are followed.
+#[derive(Debug, Clone)]
+pub struct StreamSettings {
+    /// Most followers of this process …
+    pub max_followers: usize,
+    /// … and of a tenant among them.
+    pub max_followers_per_tenant: usize,
+    /// So long may a WebSocket take to answer a ping.
+    pub pong_timeout: Duration,
+    /// So long a WebSocket may take to close once it was told to.
+    pub close_timeout: Duration,
+    /// So often is looked whether the key that opened a stream still holds; what the store said of it is trusted for
+    /// as long as for requests.
+    pub check_keys_every: Duration,
+    /// Most followers that read the store at the same time, because they have just come or were too slow.
+    pub max_readers: usize,
+    /// Most bytes of events that are kept for followers who are about to take them; others read the store.
+    pub recent_bytes: usize,
+}
+
+impl Default for StreamSettings {
+    fn default() -> Self {
+        Self {
+            max_followers: 3_000,
+            max_followers_per_tenant: 2_000,
+            pong_timeout: Duration::from_secs(30),
+            close_timeout: Duration::from_secs(5),
+            check_keys_every: Duration::from_secs(3),
+            max_readers: 4,
+            recent_bytes: 16 << 20,
         }
     }
 }
@@ -262,6 +298,7 @@ impl Default for ApiSettings {
             ready_patience: Duration::from_secs(2),
             read_your_writes: Duration::from_secs(5),
             heartbeat: Duration::from_secs(15),
+            streams: StreamSettings::default(),
             max_diff_bytes: 10 << 20,
             max_projection_lag: 10_000,
             idempotency: IdempotencySettings::default(),
@@ -270,6 +307,7 @@ impl Default for ApiSettings {
             connections: Bounds {
                 connections: 4_096,
                 head_timeout: Duration::from_secs(30),
+                stall_timeout: Duration::from_secs(30),
                 drain: Duration::from_secs(10),
             },
             allow_local_repositories: false,

@@ -7,7 +7,7 @@ mod deliveries;
 mod fleet;
 
 use anyhow::Context as _;
-use api::{ApiSettings, KeySettings, Origin, WebhookSettings};
+use api::{ApiSettings, KeySettings, Origin, StreamSettings, WebhookSettings};
 use bus_local::OutputBounds;
 use bus_nats::{NatsOptions, RosterBounds};
 use serde::Deserialize;
@@ -104,6 +104,7 @@ impl Config {
         let mut config = Self::default();
         file.builds.apply(&mut config.api);
         file.api.apply(&mut config.api);
+        file.streams.apply(&mut config.api.streams);
         file.keys.apply(&mut config.api.keys);
         file.webhooks.apply(&mut config.api.webhooks);
         file.executor.apply(&mut config);
@@ -122,6 +123,7 @@ impl Config {
 struct File {
     builds: Builds,
     api: Api,
+    streams: Streams,
     keys: Keys,
     webhooks: Webhooks,
     executor: fleet::Executor,
@@ -171,8 +173,22 @@ section! {
         failures_per_minute: u32,
         max_connections: usize,
         head_timeout_seconds: u64,
+        stall_timeout_seconds: u64,
         cors_origins: Vec<Origin>,
         allowed_hosts: Vec<String>,
+    }
+}
+
+section! {
+    /// Of streams that are followed.
+    Streams {
+        max_followers: usize,
+        max_followers_per_tenant: usize,
+        pong_timeout_seconds: u64,
+        close_timeout_seconds: u64,
+        check_keys_milliseconds: u64,
+        max_readers: usize,
+        recent_bytes: usize,
     }
 }
 
@@ -254,9 +270,22 @@ impl Api {
         set(&mut api.rate.failures_per_minute, self.failures_per_minute.map(NonZeroU32::new));
         set(&mut api.connections.connections, self.max_connections);
         set(&mut api.connections.head_timeout, self.head_timeout_seconds.map(Duration::from_secs));
+        set(&mut api.connections.stall_timeout, self.stall_timeout_seconds.map(Duration::from_secs));
         let origins = Arc::make_mut(&mut api.origins);
         set(&mut origins.cors_origins, self.cors_origins);
         set(&mut origins.allowed_hosts, self.allowed_hosts);
+    }
+}
+
+impl Streams {
+    fn apply(self, streams: &mut StreamSettings) {
+        set(&mut streams.max_followers, self.max_followers);
+        set(&mut streams.max_followers_per_tenant, self.max_followers_per_tenant);
+        set(&mut streams.pong_timeout, self.pong_timeout_seconds.map(Duration::from_secs));
+        set(&mut streams.close_timeout, self.close_timeout_seconds.map(Duration::from_secs));
+        set(&mut streams.check_keys_every, self.check_keys_milliseconds.map(Duration::from_millis));
+        set(&mut streams.max_readers, self.max_readers);
+        set(&mut streams.recent_bytes, self.recent_bytes);
     }
 }
 

@@ -3,8 +3,8 @@
 use super::{credential::Credential, quota::Quotas, recent::Recent, uses::Uses};
 use crate::{KeySettings, routes::ACTOR};
 use chrono::{DateTime, Utc};
-use names::{Scope, TenantName};
-use ports::{ApiKey, ApiKeys, KeyLimits, KeyState, KeyText, Principal, StoreError};
+use names::{KeyPrefix, Scope, TenantName};
+use ports::{ApiKey, ApiKeys, KeyDigest, KeyLimits, KeyState, KeyText, Principal, StoreError};
 use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -95,8 +95,20 @@ impl Access {
         }
     }
 
+    /// Whether a key that somebody got in with can still be used.
+    pub(super) async fn recheck(
+        &self,
+        prefix: &KeyPrefix,
+        digest: KeyDigest,
+        now: DateTime<Utc>,
+    ) -> Result<KeyState, StoreError> {
+        let key = self.find(prefix, digest).await?;
+        Ok(key.map_or(KeyState::Revoked, |key| key.state(now)))
+    }
+
     async fn owner(&self, text: &KeyText, now: DateTime<Utc>) -> Result<Principal, Refusal> {
-        let key = self.find(text).await.map_err(Refusal::Store)?.ok_or(Refusal::Invalid)?;
+        let key =
+            self.find(text.prefix(), text.digest()).await.map_err(Refusal::Store)?.ok_or(Refusal::Invalid)?;
         match key.state(now) {
             KeyState::Usable => {}
             KeyState::Revoked => return Err(Refusal::Revoked),
@@ -110,12 +122,12 @@ impl Access {
         Ok(principal)
     }
 
-    async fn find(&self, text: &KeyText) -> Result<Option<Arc<ApiKey>>, StoreError> {
-        let (digest, asked) = (text.digest(), Instant::now());
+    async fn find(&self, prefix: &KeyPrefix, digest: KeyDigest) -> Result<Option<Arc<ApiKey>>, StoreError> {
+        let asked = Instant::now();
         if let Some(answer) = self.recent.get(&digest.0, asked) {
             return Ok(answer);
         }
-        let found = self.keys.find_key(text.prefix()).await?;
+        let found = self.keys.find_key(prefix).await?;
         let answer = found.filter(|key| key.digest == digest).map(Arc::new);
         self.recent.put(digest.0, asked, answer.clone());
         Ok(answer)

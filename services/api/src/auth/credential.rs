@@ -1,11 +1,15 @@
 //! Where a request carries its key: in a header. Addresses end up in logs, histories and other people's logs, so a
-//! key in the query string is refused even if it is right.
+//! key in the query string is refused even if it is right. A page that opens a WebSocket can set one header only, the
+//! list of protocols: there a key is an entry of its own, which no answer repeats.
 
 use http::{HeaderMap, HeaderName, Uri, header};
 use ports::KeyText;
 
 /// The header of those whose tools have no word for `Authorization`.
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Begins the entry of `Sec-WebSocket-Protocol` that is a key.
+const PROTOCOL_START: &str = "bearer.";
 
 /// Names of parameters that people put keys into.
 const TELLING: [&str; 8] =
@@ -31,13 +35,22 @@ impl Credential {
         }
         let mut given =
             headers.get_all(header::AUTHORIZATION).iter().map(|value| bearer(value.to_str().ok()));
-        let mut others = headers.get_all(X_API_KEY).iter().map(|value| value.to_str().ok());
+        let others = headers.get_all(X_API_KEY).iter().map(|value| value.to_str().ok());
+        let mut others = others.chain(protocols(headers));
         match (given.next().or_else(|| others.next()), given.next().or_else(|| others.next())) {
             (None, _) => Self::None,
             (Some(Some(text)), None) => text.trim().parse().map_or(Self::Unusable, Self::Key),
             (Some(_), _) => Self::Unusable,
         }
     }
+}
+
+/// The keys among the protocols that whoever opens a WebSocket offers.
+fn protocols(headers: &HeaderMap) -> impl Iterator<Item = Option<&str>> {
+    let upgrades = headers.contains_key(header::UPGRADE);
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter(move |_| upgrades);
+    let offered = offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    offered.filter_map(|protocol| protocol.trim().strip_prefix(PROTOCOL_START)).map(Some)
 }
 
 /// What follows `Bearer`.
@@ -80,16 +93,20 @@ mod tests {
             ("authorization", format!("Bearer {key}")),
             ("authorization", format!("bearer  {key}")),
             ("x-api-key", key.clone()),
+            ("sec-websocket-protocol", format!("buildwright.v1, bearer.{key}")),
         ] {
-            let found = found(&[(name, &value)], "/v1/builds?limit=1");
+            let found = found(&[(name, &value), ("upgrade", "websocket")], "/v1/builds?limit=1");
             assert!(matches!(found, Credential::Key(found) if found.expose() == key), "{name}");
         }
         assert!(matches!(found(&[], "/v1/builds"), Credential::None));
+        let protocol = format!("bearer.{key}");
+        let without_upgrade = found(&[("sec-websocket-protocol", &protocol)], "/v1/builds");
+        assert!(matches!(without_upgrade, Credential::None));
     }
 
     #[test]
     fn what_is_no_key_or_more_than_one_cannot_be_used() {
-        let (key, bearer) = (key(), format!("Bearer {}", key()));
+        let (key, bearer, protocol) = (key(), format!("Bearer {}", key()), format!("bearer.{}", key()));
         for headers in [
             vec![("authorization", "Basic dTpw")],
             vec![("authorization", "Bearer")],
@@ -98,6 +115,8 @@ mod tests {
             vec![("x-api-key", "")],
             vec![("x-api-key", key.as_str()), ("authorization", bearer.as_str())],
             vec![("x-api-key", key.as_str()), ("x-api-key", key.as_str())],
+            vec![("sec-websocket-protocol", "bearer.bw_short"), ("upgrade", "websocket")],
+            vec![("sec-websocket-protocol", &protocol), ("x-api-key", &key), ("upgrade", "websocket")],
         ] {
             assert!(matches!(found(&headers, "/"), Credential::Unusable), "{headers:?}");
         }

@@ -1,6 +1,6 @@
 //! The way in. It stands before all that remembers requests or counts them.
 
-use super::{access::Refusal, credential::Credential};
+use super::{Standing, access::Refusal, credential::Credential};
 use crate::{App, errors::Fault};
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -43,8 +43,12 @@ pub(crate) async fn enter(
     next: Next,
 ) -> Response {
     let credential = Credential::of(request.headers(), request.uri());
+    let standing = Standing::of(&credential);
     match app.access.principal(credential, app.clock.now()).await {
-        Ok(principal) => drop(request.extensions_mut().insert(principal)),
+        Ok(principal) => {
+            request.extensions_mut().insert(principal);
+            request.extensions_mut().insert(standing);
+        }
         Err(refusal @ Refusal::InQuery) => return refusal.into_response(),
         // Health is asked for by those who know no key, or an old one, and while the store is away.
         Err(_) if open.hold(route.as_ref()) => {}

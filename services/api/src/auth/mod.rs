@@ -9,6 +9,7 @@
 //! | `recent` | what the store said lately |
 //! | `uses` | when keys were used, told to the store once in a while |
 //! | `caller` | the principal, for handlers |
+//! | `standing` | whether the key that opened a stream still holds |
 //! | `quota` | how many builds a key may have open |
 
 mod access;
@@ -18,6 +19,7 @@ mod gate;
 mod needing;
 mod quota;
 mod recent;
+mod standing;
 mod uses;
 
 pub use access::{Access, Anonymous, Figures};
@@ -25,3 +27,4 @@ pub(crate) use caller::Caller;
 pub(crate) use gate::{OpenPaths, enter};
 pub(crate) use needing::{document_schemes, needing, no_figures, perhaps_needing};
 pub(crate) use quota::{OverQuota, Turn};
+pub(crate) use standing::{Lost, Standing};

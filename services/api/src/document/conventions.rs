@@ -147,7 +147,7 @@ fn parameter(operation: &mut Value, name: &str, described: Value) {
 }
 
 /// Adds an error to those of its status.
-fn add(operation: &mut Value, status: &str, error: &str) {
+pub(super) fn add(operation: &mut Value, status: &str, error: &str) {
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     let known = responses.get(status).and_then(|response| response["description"].as_str());
     match known {

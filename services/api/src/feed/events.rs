@@ -1,30 +1,38 @@
 //! Events as they are stored.
 
-use super::{EndOfStream, Feed, Next};
-use crate::{App, errors::Fault, wire::EventView};
-use axum::response::sse;
+use super::{EndReason, Feed, Live, Message, News, Next, Relay, Subscription, Topic};
+use crate::{App, errors::Fault};
 use domain::BuildId;
 use names::TenantName;
 use ports::{Position, RecordedEvent, StoreError, StreamId, Version};
-use std::collections::VecDeque;
-use tokio::sync::watch;
+use std::{collections::VecDeque, sync::Arc};
 
 const PAGE: usize = 200;
 
-/// The events of a build or of all builds.
+/// The events of a build or of all builds: from the store, and once it has no more, as they are told.
 pub(crate) struct EventFeed {
     app: App,
-    head: watch::Receiver<Position>,
+    relay: Arc<Relay>,
     source: Source,
     page: VecDeque<RecordedEvent>,
-    follow: bool,
-    over: bool,
+    /// What comes after what the store has; `None` if nobody waits for it.
+    news: Option<Subscription>,
+    place: Place,
 }
 
 /// Whose events, and up to where they were read.
 enum Source {
     Tenant(TenantName, Position),
     Build(BuildId, Version),
+}
+
+/// Where the next event comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Store,
+    News,
+    /// From nowhere: the build has ended.
+    End,
 }
 
 /// What reading on found.
@@ -38,20 +46,24 @@ enum Found {
 
 impl EventFeed {
     /// All events of a tenant after a position.
-    pub(crate) fn all(app: App, tenant: TenantName, after: Position, follow: bool) -> Self {
-        Self::new(app, Source::Tenant(tenant, after), follow)
+    pub(crate) fn all(app: App, live: &Live, tenant: TenantName, after: Position, follow: bool) -> Self {
+        let topic = Topic::Tenant(tenant.clone());
+        Self::new(app, live, Source::Tenant(tenant, after), topic, follow)
     }
 
     /// A build's events after a version.
-    pub(crate) fn build(app: App, id: BuildId, after: Version, follow: bool) -> Self {
-        Self::new(app, Source::Build(id, after), follow)
+    pub(crate) fn build(app: App, live: &Live, id: BuildId, after: Version, follow: bool) -> Self {
+        Self::new(app, live, Source::Build(id, after), Topic::Build(id), follow)
     }
 
-    fn new(app: App, source: Source, follow: bool) -> Self {
-        Self { head: app.store.head(), app, source, page: VecDeque::new(), follow, over: false }
+    fn new(app: App, live: &Live, source: Source, topic: Topic, follow: bool) -> Self {
+        let relay = Arc::clone(live.relay());
+        let news = follow.then(|| relay.subscribe(topic));
+        Self { app, relay, source, page: VecDeque::new(), news, place: Place::Store }
     }
 
     async fn read(&mut self) -> Result<Found, Fault> {
+        let _turn = self.relay.turn().await;
         let events = match &mut self.source {
             Source::Tenant(tenant, after) => {
                 let page = self.app.store.read_tenant(tenant, *after, PAGE).await?;
@@ -61,7 +73,7 @@ impl EventFeed {
             }
             Source::Build(id, after) => {
                 let (id, after) = (*id, *after);
-                // The fold in memory knows whether there is anything to read, of all the appends that wake us.
+                // The fold in memory may know that there is nothing to read.
                 let known = |loaded: &commands::Loaded| (loaded.version, loaded.build.status.is_terminal());
                 match self.app.builds.read(id, known).await? {
                     Some((version, _)) if version > after => {
@@ -75,57 +87,69 @@ impl EventFeed {
         Ok(if events.is_empty() { Found::Nothing } else { Found::Events(events) })
     }
 
-    fn send(&mut self, event: RecordedEvent) -> Result<Next, Fault> {
+    async fn read_on(&mut self) -> Result<(), Fault> {
+        match self.read().await? {
+            Found::Events(events) => self.page = events.into(),
+            Found::Ended => self.place = Place::End,
+            Found::Nothing => self.place = Place::News,
+        }
+        Ok(())
+    }
+
+    /// Goes on after an event; false if that was sent before.
+    fn pass(&mut self, position: Position, version: Version, kind: &str) -> bool {
         match &mut self.source {
-            Source::Tenant(..) => {}
+            Source::Tenant(_, after) => {
+                let new = position > *after;
+                *after = position.max(*after);
+                new
+            }
             Source::Build(_, after) => {
-                *after = event.version;
-                self.over =
-                    matches!(event.kind.as_ref(), "build_completed" | "build_failed" | "build_cancelled");
+                let new = version > *after;
+                *after = version.max(*after);
+                if new && matches!(kind, "build_completed" | "build_failed" | "build_cancelled") {
+                    self.place = Place::End;
+                }
+                new
             }
         }
-        let sent = sse::Event::default().id(event.position.to_string()).event(&event.kind);
-        let view = EventView::try_from(event)?;
-        sent.json_data(view).map(Next::Event).map_err(Fault::internal)
     }
 }
 
 impl Feed for EventFeed {
     async fn begin(&mut self) -> Result<(), Fault> {
-        match self.read().await? {
-            Found::Events(events) => self.page = events.into(),
-            Found::Ended => self.over = true,
-            Found::Nothing => {}
-        }
-        Ok(())
+        self.read_on().await
     }
 
     async fn next(&mut self) -> Result<Next, Fault> {
         loop {
-            if self.over {
-                return Ok(Next::End(EndOfStream::ENDED));
+            if let Some(event) = self.page.pop_front().filter(|_| self.place != Place::End) {
+                self.pass(event.position, event.version, &event.kind);
+                return Ok(Next::Message(Arc::new(Message::event(event)?)));
             }
-            if let Some(event) = self.page.pop_front() {
-                return self.send(event);
-            }
-            self.head.borrow_and_update();
-            match self.read().await? {
-                Found::Events(events) => self.page = events.into(),
-                Found::Ended => self.over = true,
-                Found::Nothing if !self.follow => return Ok(Next::End(EndOfStream::HEAD)),
-                Found::Nothing => tokio::select! {
-                    () = self.app.stop.cancelled() => return Ok(Next::Stop),
-                    changed = self.head.changed() => if changed.is_err() {
-                        return Ok(Next::Stop);
+            match self.place {
+                Place::End => return Ok(Next::End(EndReason::Ended)),
+                Place::Store => self.read_on().await?,
+                Place::News => {
+                    let Some(news) = &mut self.news else { return Ok(Next::End(EndReason::Head)) };
+                    match news.next().await {
+                        News::Told(told) => {
+                            if self.pass(told.position, told.version, &told.kind) {
+                                return Ok(Next::Message(Arc::clone(&told.message)));
+                            }
+                        }
+                        News::Missed => {
+                            self.news = Some(news.renewed());
+                            self.place = Place::Store;
+                        }
                     }
-                },
+                }
             }
         }
     }
 }
 
 /// The version that a build had at a position: where a client that has seen everything up to there goes on.
-/// Positions rise with versions, so halving finds it in a few reads however long the stream is.
 pub(crate) async fn version_at(
     app: &App,
     id: BuildId,
@@ -136,6 +160,14 @@ pub(crate) async fn version_at(
     if position >= newest_position {
         return Ok(newest);
     }
+    let Some(before) = position.0.checked_sub(1) else { return Ok(Version(0)) };
+    // Most come back with the position of an event of the build.
+    if let [event] = &app.store.read_all(Position(before), 1).await?[..]
+        && event.stream == StreamId::Build(id)
+    {
+        return Ok(event.version);
+    }
+    // Positions rise with versions, so halving finds it in a few reads however long the stream is.
     // `low` was reached by the position, `high` was not.
     let (mut low, mut high) = (0, newest.0);
     while high - low > 1 {

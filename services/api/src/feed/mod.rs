@@ -1,12 +1,34 @@
-//! Server-sent events. A feed reads from a store by cursor and only as fast as its client takes: nothing is
-//! queued for anybody beyond a page, nothing is skipped and nothing comes twice. A watch channel tells it when
-//! to read again.
+//! Streams that are followed. A feed reads from a store by cursor and only as fast as its client takes: nothing is
+//! queued for anybody beyond a page, nothing is skipped and nothing comes twice.
+//!
+//! | file | what |
+//! |---|---|
+//! | `events` | the events of a build or of a tenant |
+//! | `output` | the lines of a task |
+//! | `relay` | who reads new events, once for all that follow |
+//! | `lines` | the same for lines of output |
+//! | `message` | what is sent, in the form of either transport |
+//! | `places` | how many may follow |
+//! | `live` | a request for a stream, and its answer |
+//! | `follower` | a feed together with what can end it from outside |
+//! | `sse`, `socket` | the two transports |
 
 mod events;
+mod follower;
+mod lines;
+mod live;
+mod message;
 mod output;
+mod places;
+mod relay;
+mod socket;
+mod sse;
 
 pub(crate) use events::{EventFeed, version_at};
+pub(crate) use live::{Live, Streams};
+pub(crate) use message::{EndReason, Message};
 pub(crate) use output::OutputFeed;
+pub(crate) use socket::PROTOCOL;
 
 use crate::{
     ApiSettings,
@@ -16,12 +38,12 @@ use crate::{
 };
 use axum::{
     Json,
-    response::{IntoResponse, Response, Sse, sse},
+    response::{IntoResponse, Response},
 };
-use futures::stream;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use http::{HeaderValue, Uri, header};
+use relay::{News, Relay, Subscription, Topic};
 use serde::Serialize;
-use std::convert::Infallible;
+use std::sync::Arc;
 
 /// Most elements of a page, in JSON and between store and feed.
 pub(crate) const MOST: usize = 1_000;
@@ -33,7 +55,7 @@ pub(crate) struct Reading {
     pub(crate) after: u64,
     /// Most elements, in JSON.
     pub(crate) limit: usize,
-    /// Whether to wait for more at the end, as server-sent events.
+    /// Whether to wait for more at the end of a stream.
     pub(crate) follow: bool,
 }
 
@@ -47,44 +69,14 @@ impl FromParams for Reading {
     }
 }
 
-/// Whether the client asks for server-sent events.
-pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted
-        .flat_map(|value| value.split(','))
-        .filter_map(|range| range.split(';').next())
-        .any(|range| range.trim().eq_ignore_ascii_case("text/event-stream"))
-}
-
 /// What a feed sends next.
 pub(crate) enum Next {
-    /// An event.
-    Event(sse::Event),
-    /// The last one.
-    End(EndOfStream),
+    /// Something.
+    Message(Arc<Message>),
+    /// Nothing more.
+    End(EndReason),
     /// Nothing more, without saying so: the client will come back.
     Stop,
-}
-
-/// The last event of a stream, by which a client knows that it need not come back.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct EndOfStream {
-    /// Why the stream is over.
-    reason: EndReason,
-}
-
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum EndReason {
-    Ended,
-    Head,
-}
-
-impl EndOfStream {
-    /// What is followed has ended: nothing will come any more.
-    pub(crate) const ENDED: Self = Self { reason: EndReason::Ended };
-    /// The client asked not to wait.
-    pub(crate) const HEAD: Self = Self { reason: EndReason::Head };
 }
 
 /// Something that can be followed.
@@ -101,32 +93,4 @@ pub(crate) fn page(list: impl Serialize, uri: &Uri, next: u64, full: bool) -> Re
     let link = links(uri, "after", full.then(|| next.to_string()).as_deref())?;
     let vary = HeaderValue::from_static("accept");
     Ok(([(header::LINK, link), (header::VARY, vary)], Json(list)).into_response())
-}
-
-/// The answer that carries a feed.
-pub(crate) async fn respond(mut feed: impl Feed, settings: &ApiSettings) -> Result<Response, Fault> {
-    feed.begin().await?;
-    let events = stream::unfold(Some(feed), |feed| async {
-        let mut feed = feed?;
-        match feed.next().await {
-            Ok(Next::Event(event)) => Some((Ok::<_, Infallible>(event), Some(feed))),
-            Ok(Next::End(end)) => {
-                // A struct with one name in it can be written.
-                let data = serde_json::to_string(&end).unwrap_or_default();
-                Some((Ok(sse::Event::default().event("end").data(data)), None))
-            }
-            Ok(Next::Stop) => None,
-            Err(fault) => {
-                fault.log();
-                None
-            }
-        }
-    });
-    let heartbeat = sse::KeepAlive::new().interval(settings.heartbeat);
-    let mut response = Sse::new(events).keep_alive(heartbeat).into_response();
-    // nginx would hold events back otherwise.
-    let unbuffered = HeaderName::from_static("x-accel-buffering");
-    response.headers_mut().insert(unbuffered, HeaderValue::from_static("no"));
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
-    Ok(response)
 }

@@ -1,7 +1,7 @@
 //! Following events and output.
 
 use crate::support::{Api, Sse, SseEvent, pointers, problem};
-use buildwright_api::ApiSettings;
+use buildwright_api::{ApiSettings, StreamSettings};
 use domain::build::{Attempt, Command, Outcome, Work};
 use plan::TaskNumber;
 use reqwest::Method;
@@ -106,7 +106,16 @@ async fn a_stream_that_breaks_anywhere_goes_on_without_gap_or_repeat() {
 
 #[tokio::test]
 async fn many_followers_of_the_log_see_every_event_while_it_grows() {
-    let api = Api::start().await;
+    see_every_event(StreamSettings::default()).await;
+}
+
+#[tokio::test]
+async fn followers_for_whom_nothing_is_kept_miss_nothing_either() {
+    see_every_event(StreamSettings { recent_bytes: 0, max_readers: 1, ..StreamSettings::default() }).await;
+}
+
+async fn see_every_event(streams: StreamSettings) {
+    let api = Api::with(ApiSettings { streams, ..ApiSettings::default() }).await;
     let mut streams = Vec::new();
     for _ in 0..8 {
         streams.push(open(&api, "/v1/events").await);

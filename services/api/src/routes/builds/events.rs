@@ -1,19 +1,19 @@
 use crate::{
     App,
     errors::api_errors,
-    feed::{self, EventFeed, Reading, version_at},
+    feed::{self, EventFeed, Live, Reading, version_at},
     read::{BuildPath, ParamsError, Query},
     wire::{EventList, EventStream},
 };
 use axum::{extract::State, response::Response};
-use http::{HeaderMap, Uri};
+use http::Uri;
 use ports::{Position, StreamId};
 
 /// Read the events of a build
 ///
-/// JSON, or with `Accept: text/event-stream` live: `id:` is `sequence`, `event:` is the type, and `end` comes
-/// right after `build_completed`, `build_failed` or `build_cancelled`. What attempts that were still running
-/// then had cost can follow as `usage_recorded`; to see those, read again after the `id` of the last event.
+/// JSON, or with `Accept: text/event-stream` or `Upgrade: websocket` live: `id` is `sequence`, `event` is the type,
+/// and `end` comes right after `build_completed`, `build_failed` or `build_cancelled`. What attempts that were still
+/// running then had cost can follow as `usage_recorded`; to see those, read again after the `id` of the last event.
 #[utoipa::path(get, path = "/v1/builds/{id}/events", operation_id = "listBuildEvents", tag = "builds",
     params(
         ("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
@@ -34,15 +34,20 @@ pub(crate) async fn events(
     State(app): State<App>,
     BuildPath(id): BuildPath,
     Query(reading): Query<Reading>,
-    headers: HeaderMap,
+    live: Option<Live>,
     uri: Uri,
 ) -> Result<Response, BuildEventsError> {
+    let turn = match &live {
+        Some(live) => live.turn().await,
+        None => None,
+    };
     let newest = app.builds.read(id, |loaded| (loaded.version, loaded.position)).await?;
     let newest = newest.ok_or(BuildEventsError::Unknown)?;
     let after = version_at(&app, id, Position(reading.after), newest).await?;
-    if feed::is_wanted(&headers) {
-        let feed = EventFeed::build(app.clone(), id, after, reading.follow);
-        return Ok(feed::respond(feed, &app.settings).await?);
+    drop(turn);
+    if let Some(live) = live {
+        let feed = EventFeed::build(app.clone(), &live, id, after, reading.follow);
+        return Ok(live.answer(&app, feed).await);
     }
     let page = app.store.read_stream(StreamId::Build(id), after, reading.limit).await?;
     let full = page.len() == reading.limit;

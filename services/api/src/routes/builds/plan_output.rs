@@ -1,18 +1,18 @@
 use crate::{
     App,
     errors::api_errors,
-    feed::{self, OutputFeed, Reading},
+    feed::{self, Live, OutputFeed, Reading},
     read::{BuildPath, ParamsError, Query},
     wire::{EventStream, OutputList},
 };
 use axum::{extract::State, response::Response};
 use domain::build::Work;
-use http::{HeaderMap, Uri};
+use http::Uri;
 
 /// Read the output of planning
 ///
-/// JSON, or with `Accept: text/event-stream` live: `id:` is `seq`, `event:` is `line`, and `end` comes last,
-/// when there is a plan or the build has ended.
+/// JSON, or with `Accept: text/event-stream` or `Upgrade: websocket` live: `id` is `seq`, `event` is `line`, and
+/// `end` comes last, when there is a plan or the build has ended.
 #[utoipa::path(get, path = "/v1/builds/{id}/plan/output", operation_id = "getPlanOutput", tag = "builds",
     params(
         ("id" = String, Path, description = "The build", example = "bld_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
@@ -33,13 +33,13 @@ pub(crate) async fn plan_output(
     State(app): State<App>,
     BuildPath(id): BuildPath,
     Query(reading): Query<Reading>,
-    headers: HeaderMap,
+    live: Option<Live>,
     uri: Uri,
 ) -> Result<Response, PlanOutputError> {
     app.builds.read(id, |_| ()).await?.ok_or(PlanOutputError::Unknown)?;
-    if feed::is_wanted(&headers) {
-        let feed = OutputFeed::new(app.clone(), id, Work::Plan, reading.after, reading.follow);
-        return Ok(feed::respond(feed, &app.settings).await?);
+    if let Some(live) = live {
+        let feed = OutputFeed::new(app.clone(), &live, id, Work::Plan, reading.after, reading.follow);
+        return Ok(live.answer(&app, feed).await);
     }
     let page = app.output.read(id, Work::Plan, reading.after, reading.limit).await?;
     let full = page.len() == reading.limit;

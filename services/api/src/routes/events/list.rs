@@ -2,18 +2,18 @@ use crate::{
     App,
     auth::Caller,
     errors::api_errors,
-    feed::{self, EventFeed, Reading},
+    feed::{self, EventFeed, Live, Reading},
     read::{ParamsError, Query},
     wire::{EventList, EventStream},
 };
 use axum::{extract::State, response::Response};
-use http::{HeaderMap, Uri};
+use http::Uri;
 use ports::Position;
 
 /// Read the events of all builds of the tenant
 ///
-/// JSON, or with `Accept: text/event-stream` live: `id:` is `sequence` and `event:` is the type. The live
-/// stream goes on until the client leaves, unless `follow=false`.
+/// JSON, or with `Accept: text/event-stream` or `Upgrade: websocket` live: `id` is `sequence` and `event` is the
+/// type. The live stream goes on until the client leaves, unless `follow=false`.
 #[utoipa::path(get, path = "/v1/events", operation_id = "listEvents", tag = "events",
     params(
         ("after" = Option<u64>, Query, description = "Only events after this `sequence`"),
@@ -33,13 +33,13 @@ pub(crate) async fn list(
     State(app): State<App>,
     Caller(who): Caller,
     Query(reading): Query<Reading>,
-    headers: HeaderMap,
+    live: Option<Live>,
     uri: Uri,
 ) -> Result<Response, EventsError> {
     let after = Position(reading.after);
-    if feed::is_wanted(&headers) {
-        let feed = EventFeed::all(app.clone(), who.tenant, after, reading.follow);
-        return Ok(feed::respond(feed, &app.settings).await?);
+    if let Some(live) = live {
+        let feed = EventFeed::all(app.clone(), &live, who.tenant, after, reading.follow);
+        return Ok(live.answer(&app, feed).await);
     }
     let page = app.store.read_tenant(&who.tenant, after, reading.limit).await?;
     let full = page.events.len() == reading.limit;

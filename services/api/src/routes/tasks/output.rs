@@ -1,18 +1,18 @@
 use crate::{
     App,
     errors::api_errors,
-    feed::{self, OutputFeed, Reading},
+    feed::{self, Live, OutputFeed, Reading},
     read::{ParamsError, Query, TaskPath},
     wire::{EventStream, OutputList},
 };
 use axum::{extract::State, response::Response};
 use domain::build::Work;
-use http::{HeaderMap, Uri};
+use http::Uri;
 
 /// Read the output of a task
 ///
-/// All its attempts together. JSON, or with `Accept: text/event-stream` live: `id:` is `seq`, `event:` is
-/// `line`, and `end` comes last, when the task has ended.
+/// All its attempts together. JSON, or with `Accept: text/event-stream` or `Upgrade: websocket` live: `id` is
+/// `seq`, `event` is `line`, and `end` comes last, when the task has ended.
 #[utoipa::path(get, path = "/v1/tasks/{id}/output", operation_id = "getTaskOutput", tag = "tasks",
     params(
         ("id" = String, Path, description = "The task", example = "tsk_01ARZ3NDEKTSV4RRFFQ69G5FAV_0"),
@@ -33,7 +33,7 @@ pub(crate) async fn output(
     State(app): State<App>,
     TaskPath(id): TaskPath,
     Query(reading): Query<Reading>,
-    headers: HeaderMap,
+    live: Option<Live>,
     uri: Uri,
 ) -> Result<Response, TaskOutputError> {
     let exists = app.builds.read(id.build, |loaded| loaded.build.tasks.len() > id.number.index()).await?;
@@ -41,9 +41,9 @@ pub(crate) async fn output(
         return Err(TaskOutputError::Unknown);
     }
     let work = Work::Task(id.number);
-    if feed::is_wanted(&headers) {
-        let feed = OutputFeed::new(app.clone(), id.build, work, reading.after, reading.follow);
-        return Ok(feed::respond(feed, &app.settings).await?);
+    if let Some(live) = live {
+        let feed = OutputFeed::new(app.clone(), &live, id.build, work, reading.after, reading.follow);
+        return Ok(live.answer(&app, feed).await);
     }
     let page = app.output.read(id.build, work, reading.after, reading.limit).await?;
     let full = page.len() == reading.limit;

@@ -28,6 +28,7 @@ pub(crate) const COMMIT: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub(crate) struct MemoryStore {
     events: Mutex<Vec<RecordedEvent>>,
     head: watch::Sender<Position>,
+    reads: AtomicU64,
     pub(crate) down: AtomicBool,
     /// Whether reading never comes to an end.
     pub(crate) hangs: AtomicBool,
@@ -46,6 +47,20 @@ impl MemoryStore {
     async fn linger(&self) {
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
+        }
+    }
+
+    /// How often something was read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::SeqCst)
+    }
+
+    /// Waits until nobody reads for a moment.
+    pub(crate) async fn reads_settled(&self) {
+        let mut before = None;
+        while before != Some(self.reads()) {
+            before = Some(self.reads());
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
@@ -101,6 +116,7 @@ impl EventStore for MemoryStore {
         after: Version,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         self.check()?;
         self.linger().await;
         let events = self.events.lock().unwrap();
@@ -108,6 +124,7 @@ impl EventStore for MemoryStore {
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         self.check()?;
         self.linger().await;
         let events = self.events.lock().unwrap();
@@ -267,7 +284,15 @@ type Log = (Vec<OutputLine>, watch::Sender<u64>);
 #[derive(Default)]
 pub(crate) struct MemoryOutput {
     logs: Mutex<HashMap<(BuildId, Work), Log>>,
+    reads: AtomicU64,
     pub(crate) down: AtomicBool,
+}
+
+impl MemoryOutput {
+    /// How often something was read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::SeqCst)
+    }
 }
 
 #[async_trait]
@@ -289,6 +314,7 @@ impl OutputLog for MemoryOutput {
         after: u64,
         limit: usize,
     ) -> Result<Vec<OutputLine>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("the log at secret.example is gone".into()));
         }

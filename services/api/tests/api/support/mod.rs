@@ -4,11 +4,13 @@ mod clients;
 mod deliveries;
 mod endpoints;
 mod memory;
+mod socket;
 mod sse;
 
 pub(crate) use clients::{Client, client, key};
 pub(crate) use deliveries::{MemoryDeliveries, answered};
 pub(crate) use memory::COMMIT;
+pub(crate) use socket::Socket;
 pub(crate) use sse::{Sse, SseEvent};
 
 use ::endpoints::{Endpoints, Vault};

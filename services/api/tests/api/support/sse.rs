@@ -48,8 +48,8 @@ impl Sse {
                     None => self.comments += 1,
                 }
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(10), self.bytes.next());
-            match chunk.await.expect("the stream says something within ten seconds") {
+            let chunk = tokio::time::timeout(Duration::from_secs(30), self.bytes.next());
+            match chunk.await.expect("the stream says something within 30 seconds") {
                 Some(bytes) => self.buffer.push_str(std::str::from_utf8(&bytes.unwrap()).unwrap()),
                 None => return None,
             }
