@@ -172,12 +172,17 @@ fn scope(whose: &str, parts: &Parts) -> String {
 
 fn fingerprint(parts: &Parts, body: &[u8]) -> Fingerprint {
     let mut hash = Sha256::new();
-    // No method and no target holds a line feed, so nothing can be shifted from one into the other.
-    for part in
-        [parts.method.as_str(), "\n", parts.uri.path(), "\n", parts.uri.query().unwrap_or_default(), "\n"]
-    {
+    // No method, target or header holds a line feed, so nothing can be shifted from one into the other.
+    for part in [parts.method.as_str(), parts.uri.path(), parts.uri.query().unwrap_or_default()] {
         hash.update(part);
+        hash.update("\n");
     }
+    // With it the same change is another request: it may be made at one version only.
+    for tags in parts.headers.get_all(header::IF_MATCH) {
+        hash.update(tags);
+        hash.update("\n");
+    }
+    hash.update("\n");
     hash.update(body);
     Fingerprint(hash.finalize().into())
 }

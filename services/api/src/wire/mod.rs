@@ -21,7 +21,9 @@ mod webhook;
 
 pub(crate) use build::{BuildView, FailureView};
 pub(crate) use cancel::CancelBuild;
-pub(crate) use delivery::{DeliveryDetail, DeliveryList, DeliveryView, PingView, RedeliveredView, status_of};
+pub(crate) use delivery::{
+    DeliveryDetail, DeliveryList, DeliveryStatus, DeliveryView, PingView, RedeliveredView, status_of,
+};
 pub(crate) use event::{EventList, EventStream, EventView};
 pub(crate) use event_data::{EVENTS, EventData};
 pub(crate) use executor::{ExecutorList, ExecutorView};

@@ -46,7 +46,7 @@ texts! {
     DeliveryId: "The id of a delivery: of its endpoint, and the place of its event.", (32, 51),
         Some("^dlv_[0-9A-Z]{26}_[0-9]{1,20}$"), "dlv_01ARZ3NDEKTSV4RRFFQ69G5FAV_1";
     WebhookUrl: "Where events are delivered: `https://…` or `http://…` to a public address, without credentials.",
-        (8, 2_048), Some("^https?://"), "https://example.com/hooks";
+        (8, 2_048), Some("^https?://[^/?#]"), "https://example.com/hooks";
     EventGlob: "Types of events: one (`build_completed`), those that begin so (`build_*`), or all (`*`).",
         (1, 100), Some("^[A-Za-z0-9_.]*\\*?$"), "build_*";
     WebhookSecret: "What messages are signed with: `whsec_` and the base64 of 24 to 64 random bytes.", (38, 94),

@@ -73,6 +73,10 @@ async fn a_key_belongs_to_one_request() {
 
     problem(post(&api, PATH, "k", &json!({"prompt": "twice"})).await, 422, "idempotency_key_reused").await;
     problem(post(&api, "/v1/builds?x=1", "k", &order()).await, 422, "idempotency_key_reused").await;
+    let conditional =
+        api.request(Method::POST, PATH).header("idempotency-key", "k").header("if-match", "\"7\"");
+    let answer = conditional.json(&order()).send().await.unwrap();
+    problem(answer, 422, "idempotency_key_reused").await;
 
     assert_eq!(api.stored_events(), events);
 }

@@ -20,8 +20,7 @@ use ports::{DeliveryFilter, DeliveryStatus, Position};
 #[utoipa::path(get, path = "/v1/webhook-endpoints/{id}/deliveries", operation_id = "listDeliveries", tag = "webhooks",
     params(
         ("id" = String, Path, description = "The webhook endpoint", example = "whk_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
-        ("status" = Option<String>, Query, description = "Only `pending`, `delivered` or `dead` ones",
-            max_length = 16, example = "dead"),
+        ("status" = Option<crate::wire::DeliveryStatus>, Query, description = "Only these", example = "dead"),
         ("limit" = Option<u32>, Query, description = "Most deliveries; 50 if not given", minimum = 1, maximum = 200),
         ("cursor" = Option<DeliveryCursor>, Query, description = "Where the page before ended: its `nextCursor`"),
     ),
