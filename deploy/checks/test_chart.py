@@ -1,5 +1,6 @@
 """The chart is one that Helm and Kubernetes take, and keeps the promises of its README."""
 
+import base64
 import ipaddress
 import os
 import unittest
@@ -103,7 +104,12 @@ class Values(Chart):
         self.assertIn("two pools", self.refused(executors={"pools": [{"name": "a"}, {"name": "a"}]}))
 
     def test_an_api_that_asks_nobody_who_he_is_must_be_wanted(self):
-        self.assertIn("api.allowUnauthenticated", self.refused(api={"allowUnauthenticated": False}))
+        def said(values):
+            api = chart.render(values).of("Deployment").named("api")
+            return chart.environment(api).get("BUILDWRIGHT_ALLOW_UNAUTHENTICATED")
+
+        self.assertIsNone(said(chart.example("least")))
+        self.assertEqual(said(chart.example("least", api={"allowUnauthenticated": True})), "true")
 
     def test_what_has_no_default_is_asked_for_by_name(self):
         self.assertIn("database.existingSecret", self.refused(database={"existingSecret": ""}))
@@ -156,9 +162,40 @@ class Secrets(Chart):
             self.assertEqual("buildwright-s3" in chart.secrets(deployment), role != "projector", role)
             self.assertEqual(chart.environment(deployment)["BUILDWRIGHT_ARTIFACTS"], "s3://buildwright/bundles")
 
+    def test_api_and_projector_have_the_key_that_seals_secrets(self):
+        for values, deployment in self.each_deployment():
+            role = deployment["metadata"]["labels"]["app.kubernetes.io/component"]
+            key = values.get("secretKey", {})
+            name = "bw-buildwright-secret-key" if key.get("generate") else key.get("existingSecret")
+            wanted = name if role in ("api", "projector") else None
+            self.assertEqual(chart.environment(deployment).get("BUILDWRIGHT_SECRET_KEY"), wanted)
+            if name:
+                self.assertEqual(name in chart.secrets(deployment), wanted is not None)
+
+    def test_a_key_that_is_made_is_one_and_stays(self):
+        keys = []
+        for _ in range(2):
+            (secret,) = chart.render(chart.examples()["scripted"]).of("Secret")
+            self.assertEqual(secret["metadata"]["annotations"], {"helm.sh/resource-policy": "keep"})
+            (text,) = secret["data"].values()
+            key = base64.b64decode(base64.b64decode(text, validate=True), validate=True)
+            self.assertEqual(len(key), 32)
+            keys.append(key)
+        self.assertNotEqual(*keys)
+        own = chart.example("scripted", secretKey={"existingSecret": "mine"})
+        self.assertEqual(chart.render(own).of("Secret"), [])
+
+    def test_the_figures_of_the_api_are_asked_for_with_a_key(self):
+        (monitor,) = chart.render(chart.examples()["everything"]).of("PodMonitor")
+        http, health = monitor["spec"]["podMetricsEndpoints"]
+        key = {"name": "buildwright-figures", "key": "BUILDWRIGHT_API_KEY"}
+        self.assertEqual(http["authorization"], {"credentials": key})
+        self.assertNotIn("authorization", health)
+
     def test_no_secret_stands_in_an_object(self):
         for values in self.each_example():
-            self.assertEqual(chart.render(values).of("Secret"), [])
+            made = chart.render(values).of("Secret")
+            self.assertEqual(len(made), values.get("secretKey", {}).get("generate", False))
 
     def test_nobody_has_a_token_for_kubernetes(self):
         for values in self.each_example():
@@ -325,6 +362,18 @@ class Network(Chart):
         for role in SERVERS:
             self.assertEqual(self.ports(self.policy(objects, role)), {53, 4222, 5432}, role)
             self.assertEqual(list(self.blocks(self.policy(objects, role))), [], role)
+
+    def test_those_who_tell_of_events_reach_the_world_and_nothing_inside(self):
+        objects = chart.render(chart.examples()["everything"])
+        for role in ("api", "projector"):
+            policy = self.policy(objects, role)
+            self.assertLessEqual({443, 8443}, self.ports(policy), role)
+            self.assertTrue(self.reaches(policy, "1.1.1.1") and self.reaches(policy, "2606:4700::1111"), role)
+            for private in ("10.0.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254", "fd00:ec2::254"):
+                self.assertFalse(self.reaches(policy, private), f"{role} {private}")
+        self.assertNotIn(8443, self.ports(self.policy(objects, "driver")))
+        nowhere = chart.example("everything", networkPolicy={"webhooks": {"blocks": []}})
+        self.assertFalse(self.reaches(self.policy(chart.render(nowhere), "projector"), "1.1.1.1"))
 
     def test_nobody_reaches_the_api_but_who_is_named(self):
         least = chart.render(chart.examples()["least"])

@@ -65,9 +65,24 @@ class Compose(unittest.TestCase):
         self.assertIn("ANTHROPIC_API_KEY", self.services["executor"]["environment"])
 
     def test_databases_and_buses_are_cut_off_from_the_internet(self):
-        for name in ("postgres", "nats", "driver", "projector"):
+        for name in ("postgres", "nats", "driver"):
             for network in self.networks(name):
                 self.assertTrue(self.file["networks"][network].get("internal"), f"{name} on {network}")
+
+    def test_who_delivers_webhooks_has_their_key_and_a_way_out_of_its_own(self):
+        services = compose.read(POSTGRES_PASSWORD="secret", SECRET_KEY="sealing")["services"]
+        for name in SERVERS:
+            key = services[name]["environment"].get("BUILDWRIGHT_SECRET_KEY")
+            self.assertEqual(key, None if name == "driver" else "sealing", name)
+        (out,) = (one for one in self.networks("projector") if not self.file["networks"][one].get("internal"))
+        others = {name for name in self.services if out in self.networks(name)}
+        self.assertEqual(others, {"projector"})
+
+    def test_everybody_needs_a_key_unless_it_is_said_that_nobody_does(self):
+        asked = "BUILDWRIGHT_ALLOW_UNAUTHENTICATED"
+        self.assertEqual(self.services["api"]["environment"][asked], "false")
+        open_to_all = compose.read(POSTGRES_PASSWORD="secret", ALLOW_UNAUTHENTICATED="true")["services"]
+        self.assertEqual(open_to_all["api"]["environment"][asked], "true")
 
     def test_every_network_and_volume_that_is_used_is_there_and_the_other_way(self):
         used = {network for name in self.services for network in self.networks(name)}

@@ -56,6 +56,9 @@ class Images(unittest.TestCase):
         self.assertFalse([line for line in stages()["server"] if "claude" in line or "node" in line])
         self.assertTrue([line for line in stages()["executor"] if "claude" in line])
 
+    def test_the_server_knows_whom_receivers_of_webhooks_are_vouched_for_by(self):
+        self.assertTrue([line for line in stages()["server"] if "ca-certificates" in line])
+
     def test_a_target_exists_for_each_service_that_is_built(self):
         for name, service in compose.read(POSTGRES_PASSWORD="secret")["services"].items():
             if build := service.get("build"):

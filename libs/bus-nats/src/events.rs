@@ -7,6 +7,7 @@
 use crate::{
     NatsBus,
     subjects::{ALL_EVENTS, EVENTS},
+    trace,
 };
 use async_nats::{
     HeaderMap,
@@ -153,6 +154,7 @@ fn message(event: &RecordedEvent) -> Result<PublishMessage, async_nats::Error> {
     };
     let mut headers = HeaderMap::new();
     headers.insert(POSITION, event.position.to_string());
+    trace::join_stream(&mut headers, event.stream);
     let payload = serde_json::to_vec(&told)?;
     Ok(PublishMessage::build()
         .headers(headers)

@@ -8,6 +8,7 @@
 //! | `subjects` | the names of everything |
 //! | `pull` | takes from a consumer as much as is wanted, no more |
 //! | `body` | orders and reports too large for a message travel as artifacts |
+//! | `trace` | which trace a message belongs to |
 //! | `lane` | which labels orders ask for |
 //! | `queue` | work orders and leases; what ended is withdrawn |
 //! | `outcomes` | reports and their confirmation; what nobody could do becomes a failure |
@@ -22,8 +23,6 @@
 //! every two minutes unless told otherwise), and all of it may be deleted while we run: then streams and
 //! consumers are made again, the driver offers again what the event store says is scheduled, executors report
 //! what they hold, and the build goes on. So its durability settings decide speed, not correctness.
-//!
-//! Trace context is not carried in headers yet: there is no tracing across processes to join.
 
 mod artifacts;
 mod body;
@@ -40,6 +39,7 @@ mod removal;
 mod roster;
 mod subjects;
 mod topology;
+mod trace;
 
 pub use artifacts::NatsArtifacts;
 pub use connection::{ConnectError, NatsBus};

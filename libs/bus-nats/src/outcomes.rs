@@ -14,6 +14,7 @@ use crate::{
     pull::Pull,
     subjects::{self, DRIVER, OUTCOMES},
     topology::REPORT_WAIT,
+    trace,
 };
 use async_nats::{
     HeaderMap, Message, Subject,
@@ -129,7 +130,7 @@ struct Unreadable {
 #[async_trait]
 impl OutcomeBus for NatsOutcomes {
     async fn report(&self, report: OutcomeReport) -> Result<Confirmation, BusError> {
-        let (build, ..) = report.about();
+        let (build, work, attempt) = report.about();
         let body = report.encode().map_err(unavailable)?;
         let inbox = self.inbox.get_or_try_init(|| Inbox::open(&self.bus)).await?;
         let (confirm_to, confirmation) = inbox.expect();
@@ -145,6 +146,7 @@ impl OutcomeBus for NatsOutcomes {
             };
             let (mut headers, payload): (HeaderMap, Bytes) = packed;
             headers.insert(CONFIRM_TO, confirm_to.as_str());
+            trace::join_attempt(&mut headers, build, work, attempt);
             let message = PublishMessage::build().headers(headers).payload(payload);
             match self.bus.publish(&subjects::outcome(build), message).await {
                 Ok(_) => return Ok(confirmation),

@@ -92,6 +92,12 @@ impl EndpointId {
     pub fn new(id: Ulid) -> Self {
         Self(id)
     }
+
+    /// The ULID in it.
+    #[must_use]
+    pub fn ulid(self) -> Ulid {
+        self.0
+    }
 }
 
 impl fmt::Display for EndpointId {

@@ -326,6 +326,14 @@ pub trait Deliveries: Send + Sync {
     /// The store's failure.
     async fn prune_deliveries(&self, before: DateTime<Utc>, limit: usize) -> Result<u64, StoreError>;
 
+    /// Forgets what is kept of endpoints that are deleted as far as events have been folded in: at most `limit`
+    /// deliveries; how far an endpoint came and its secrets, when none of its deliveries is left. Answers how many
+    /// deliveries these were.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn forget_deleted(&self, limit: usize) -> Result<u64, StoreError>;
+
     /// How many deliveries are pending and dead. Counting each stops at `most`.
     ///
     /// # Errors

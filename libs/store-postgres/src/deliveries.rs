@@ -91,6 +91,10 @@ impl Deliveries for PostgresStore {
         count(&self.readers().rows(|| change::prune(before, limit)).await?)
     }
 
+    async fn forget_deleted(&self, limit: usize) -> Result<u64, StoreError> {
+        count(&self.readers().rows(|| change::forget_deleted(limit)).await?)
+    }
+
     async fn delivery_backlog(&self, most: usize) -> Result<DeliveryBacklog, StoreError> {
         let of = async |status: DeliveryStatus| {
             count(&self.readers().rows(|| read::count(status.name(), most)).await?)

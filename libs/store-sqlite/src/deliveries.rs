@@ -89,6 +89,13 @@ impl Deliveries for SqliteStore {
         self.change_deliveries(Change::Prune { before, limit }).await
     }
 
+    async fn forget_deleted(&self, limit: usize) -> Result<u64, StoreError> {
+        if !read::is_anything_of_deleted(self.readers()).await? {
+            return Ok(0);
+        }
+        self.change_deliveries(Change::ForgetDeleted { limit }).await
+    }
+
     async fn delivery_backlog(&self, most: usize) -> Result<DeliveryBacklog, StoreError> {
         read::backlog(self.readers(), most).await.map_err(store_error)
     }

@@ -130,6 +130,7 @@ macro_rules! store_conformance {
                 a_delivery_that_is_asked_for_again_is_pending_and_its_endpoint_nudged_once
                 dead_deliveries_are_asked_for_again_since_a_time
                 old_deliveries_are_forgotten_in_steps
+                nothing_is_kept_of_endpoints_that_are_deleted
             }
             listing {
                 a_list_is_newest_first_and_pages_meet_without_gap_or_overlap

@@ -5,13 +5,33 @@ use ports::{
     Clock, Deliveries, EndpointList, EventStore, Idempotency, Ids, OutputLog, Pings, ReadModels, Results,
     Roster,
 };
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use vitals::{Metrics, ReadyChecks};
 
-/// What the endpoints need of the world.
+/// What the endpoints need of the world, in common: every request has it.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<AppParts>);
+
+impl App {
+    /// Of these parts.
+    #[must_use]
+    pub fn new(parts: AppParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = AppParts;
+
+    fn deref(&self) -> &AppParts {
+        &self.0
+    }
+}
+
+/// What an [`App`] consists of.
+#[derive(Clone)]
+pub struct AppParts {
     /// The builds: commands go in here, and single builds are read here.
     pub builds: Arc<Builds>,
     /// Who gets in.

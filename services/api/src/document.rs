@@ -15,7 +15,7 @@ use crate::{
     ApiSettings, App,
     auth::{OpenPaths, document_schemes, needing, perhaps_needing},
     routes,
-    wire::{Cursor, LabelFilter},
+    wire::{Cursor, DeliveryCursor, EndpointCursor, LabelFilter},
 };
 use names::Scope;
 use problem::Problem;
@@ -40,7 +40,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
         (name = "webhooks", description = "What is sent to those who subscribe"),
         (name = "operation", description = "For those who operate it"),
     ),
-    components(schemas(Problem, LabelFilter, Cursor)),
+    components(schemas(Problem, LabelFilter, Cursor, DeliveryCursor, EndpointCursor)),
 )]
 struct Doc;
 

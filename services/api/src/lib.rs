@@ -31,7 +31,7 @@ mod settings;
 mod subscription;
 mod wire;
 
-pub use app::{App, Delivering};
+pub use app::{App, AppParts, Delivering};
 pub use auth::{Access, Anonymous, Figures};
 pub use connections::Bounds;
 pub use document::openapi;

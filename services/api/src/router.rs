@@ -2,6 +2,7 @@ use crate::{App, auth, document, edge, feed::Streams, once, rate, routes::health
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use bytes::Bytes;
 use std::sync::Arc;
+use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
@@ -21,25 +22,11 @@ pub fn router(app: App) -> Router {
     let methods = edge::methods::Methods::of(&document);
     let document = Document(Bytes::from(document::finish(&document, &app.settings).to_string()));
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("application/gzip"));
-    router
-        .merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json")))
-        .layer(Extension(document))
-        .layer(Extension(Streams::new(&app)))
-        // Bodies are bounded where they are read; axum's own bound would answer in text.
-        .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(methods, edge::methods::tell))
-        .layer(middleware::from_fn(edge::freshness::tag))
-        .layer(middleware::from_fn_with_state(app.clone(), once::once))
-        .layer(CompressionLayer::new().compress_when(compressible))
-        .layer(middleware::from_fn_with_state(app.clone(), edge::limit_time))
-        .layer(middleware::from_fn_with_state(limits.clone(), rate::limit))
-        .layer(middleware::from_fn_with_state((app.clone(), open), auth::enter))
-        .layer(middleware::from_fn_with_state(limits, rate::limit_failures))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app.settings.origins), edge::origins::guard))
-        .layer(CatchPanicLayer::custom(edge::panicked))
-        .layer(middleware::map_response(edge::phrase_errors))
-        .layer(middleware::map_response_with_state(app.clone(), edge::tell_when_to_retry))
-        .layer(middleware::from_fn_with_state(app.metrics.http_requests(), edge::count))
+    // As stacks, outermost first: of layers put on a router one by one, each is cloned for every request with all that
+    // are within it, each in a box of its own. What maps answers must come right above a router.
+    let outer = ServiceBuilder::new()
+        .layer(middleware::from_fn(edge::identify))
+        .layer(middleware::from_fn(edge::trace::join))
         // What fails is logged where it is handled, with its cause.
         .layer(
             TraceLayer::new_for_http()
@@ -47,8 +34,28 @@ pub fn router(app: App) -> Router {
                 .on_request(DefaultOnRequest::new())
                 .on_failure(()),
         )
-        .layer(middleware::from_fn(edge::trace::join))
-        .layer(middleware::from_fn(edge::identify))
+        .layer(middleware::from_fn_with_state(app.metrics.http_requests(), edge::count))
+        .layer(middleware::map_response_with_state(app.clone(), edge::tell_when_to_retry))
+        .layer(middleware::map_response(edge::phrase_errors));
+    let inner = ServiceBuilder::new()
+        .layer(CatchPanicLayer::custom(edge::panicked))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app.settings.origins), edge::origins::guard))
+        .layer(middleware::from_fn_with_state(limits.clone(), rate::limit_failures))
+        .layer(middleware::from_fn_with_state((app.clone(), open), auth::enter))
+        .layer(middleware::from_fn_with_state(limits, rate::limit))
+        .layer(middleware::from_fn_with_state(app.clone(), edge::limit_time))
+        .layer(CompressionLayer::new().compress_when(compressible))
+        .layer(middleware::from_fn_with_state(app.clone(), once::once))
+        .layer(middleware::from_fn(edge::freshness::tag))
+        .layer(middleware::from_fn_with_state(methods, edge::methods::tell))
+        // Bodies are bounded where they are read; axum's own bound would answer in text.
+        .layer(DefaultBodyLimit::disable())
+        .layer(Extension(Streams::new(&app)))
+        .layer(Extension(document));
+    router
+        .merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json")))
+        .layer(inner)
+        .layer(outer)
         .with_state(app)
 }
 

@@ -1,4 +1,4 @@
-use crate::{App, once, router};
+use crate::{App, AppParts, once, router};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> std::io::Result<()> {
     let bounds = app.settings.connections;
     // Streams would keep the server waiting for ever: they end with the same token.
-    let app = App { stop: stop.clone(), ..app };
+    let app = App::new(AppParts { stop: stop.clone(), ..AppParts::clone(&app) });
     tokio::spawn(stop.clone().run_until_cancelled_owned(once::prune(app.clone())));
     let noting = Arc::clone(&app.access);
     let noting = tokio::spawn({

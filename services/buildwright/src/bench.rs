@@ -8,9 +8,11 @@
 mod fleet;
 mod measures;
 mod noop;
+mod receiver;
 mod report;
 mod stack;
 mod stored;
+mod webhooks;
 
 use clap::ValueEnum as _;
 pub(crate) use fleet::Servers;
@@ -28,6 +30,8 @@ pub(crate) enum Measure {
     Tasks,
     /// Appends of single events by 1, 16 and 64 writers
     Appends,
+    /// Deliveries to webhook endpoints: how soon they come, and how many
+    Webhooks,
 }
 
 /// How much is measured.
@@ -49,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) tasks: u32,
     /// Appends for each number of writers.
     pub(crate) appends: usize,
+    /// Deliveries for the webhook measure.
+    pub(crate) webhooks: usize,
 }
 
 impl Default for Plan {
@@ -62,6 +68,7 @@ impl Default for Plan {
             builds: 10_000,
             tasks: 5_000,
             appends: 20_000,
+            webhooks: 20_000,
         }
     }
 }
@@ -81,6 +88,10 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
                 for writers in [1, 16, 64] {
                     figures.push(measures::appends(plan, writers).await?);
                 }
+            }
+            Measure::Webhooks => {
+                figures.extend(webhooks::latency(plan).await?);
+                figures.extend(webhooks::throughput(plan).await?);
             }
         }
     }

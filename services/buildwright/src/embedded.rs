@@ -11,7 +11,7 @@ use crate::entrance::Entrance;
 use crate::hands::{self, ExecutorChoice, Hands};
 use crate::{sealing, services::Services};
 use anyhow::Context as _;
-use api::{App, Delivering};
+use api::{App, AppParts, Delivering};
 use bundles::{GitResults, Sharing};
 use bus_local::{FileOutputLog, FolderArtifacts, LocalOutcomes, LocalQueue, LocalRoster};
 use commands::{Builds, Snapshotting, Writers};
@@ -113,7 +113,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         couriers::courier(&store, events, Arc::clone(&endpoints), Arc::new(Alone), &options.config)?;
     let metrics = Arc::new(Metrics::new("embedded", env!("CARGO_PKG_VERSION")));
     couriers::watch(&metrics, &courier.gauges);
-    let app = App {
+    let app = App::new(AppParts {
         endpoints: Some(endpoints),
         delivering: Some(Delivering {
             deliveries: Arc::clone(&courier.deliveries),
@@ -134,7 +134,7 @@ pub(crate) async fn start(options: Options) -> anyhow::Result<Embedded> {
         ready: ReadyChecks::default(),
         metrics,
         stop: stop.clone(),
-    };
+    });
     let (events, read_models) = (Arc::clone(&parts.store), Arc::clone(&parts.read_models));
     let projector = Projector::new(events, read_models, Arc::new(store.clone())).gather_for(gather);
     if options.rebuild {

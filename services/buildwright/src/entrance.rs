@@ -13,8 +13,8 @@ pub(crate) enum Entrance {
     ThisMachine,
     /// On this machine, whoever has a key.
     KeysOnThisMachine,
-    /// Whoever has a key.
-    Keys,
+    /// Whoever has a key, at an address that others reach.
+    Keys(SocketAddr),
     /// Whoever gets here: something in front of us has seen to who does.
     Everybody,
 }
@@ -46,7 +46,7 @@ impl Entrance {
         match (demand, listen.ip().is_loopback()) {
             (Demand::Usual, true) => Self::ThisMachine,
             (Demand::Keys, true) => Self::KeysOnThisMachine,
-            (Demand::Usual | Demand::Keys, false) => Self::Keys,
+            (Demand::Usual | Demand::Keys, false) => Self::Keys(listen),
             (Demand::Nothing, _) => Self::Everybody,
         }
     }
@@ -61,13 +61,17 @@ impl Entrance {
         let (anonymous, figures) = match self {
             Self::ThisMachine | Self::Everybody => (Anonymous::Local, Figures::Open),
             Self::KeysOnThisMachine => (Anonymous::Refused, Figures::Open),
-            Self::Keys => (Anonymous::Refused, Figures::Admin),
+            Self::Keys(_) => (Anonymous::Refused, Figures::Admin),
         };
-        if self == Self::Keys && !keys.any_usable_key(now).await? {
-            let what = "other machines reach this address, and there is no API key that could be used. \
-                `buildwright keys create --name NAME --scope admin` makes one; or listen on 127.0.0.1. Where a proxy or a \
-                network policy already decides who gets here, --allow-unauthenticated lets everybody in who does.";
-            return Err(Usage(what.to_owned()).into());
+        if let Self::Keys(listen) = self
+            && !keys.any_usable_key(now).await?
+        {
+            let what = format!(
+                "other machines reach {listen}, and there is no API key that could be used. `buildwright keys create \
+                 --name NAME --scope admin` makes one; or listen on 127.0.0.1. Where a proxy or a network policy already \
+                 decides who gets here, --allow-unauthenticated lets everybody in who does."
+            );
+            return Err(Usage(what).into());
         }
         Ok(Arc::new(Access::new(keys, settings, anonymous, figures)))
     }
@@ -83,9 +87,9 @@ mod tests {
             ("127.0.0.1:80", Demand::Usual, Entrance::ThisMachine),
             ("[::1]:80", Demand::Usual, Entrance::ThisMachine),
             ("127.0.0.1:80", Demand::Keys, Entrance::KeysOnThisMachine),
-            ("0.0.0.0:80", Demand::Usual, Entrance::Keys),
-            ("192.0.2.1:80", Demand::Keys, Entrance::Keys),
-            ("[::]:80", Demand::Usual, Entrance::Keys),
+            ("0.0.0.0:80", Demand::Usual, Entrance::Keys("0.0.0.0:80".parse().unwrap())),
+            ("192.0.2.1:80", Demand::Keys, Entrance::Keys("192.0.2.1:80".parse().unwrap())),
+            ("[::]:80", Demand::Usual, Entrance::Keys("[::]:80".parse().unwrap())),
             ("0.0.0.0:80", Demand::Nothing, Entrance::Everybody),
         ] {
             assert_eq!(Entrance::of(listen.parse().unwrap(), demand), entrance, "{listen} {demand:?}");

@@ -7,10 +7,11 @@ use crate::{
 };
 use commands::Expected;
 use domain::{
-    Endpoint, EndpointId,
+    EndpointId,
     endpoint::{Command, DisabledReason, EndpointState},
 };
-use ports::{Position, StoreError};
+use endpoints::Loaded;
+use ports::{EndpointRow, Position, StoreError};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -37,8 +38,17 @@ pub(crate) async fn disable(courier: &Courier, id: EndpointId, hopeless: Hopeles
     }
 }
 
+/// Deletes an endpoint that was made for one build. If it cannot be done now, that is asked for again.
+pub(crate) async fn remove(courier: &Courier, id: EndpointId) {
+    match courier.endpoints.delete(id, "courier".into(), &Expected::Any).await {
+        Ok(()) => tracing::debug!(endpoint = %id, "a webhook endpoint has outlived its build"),
+        Err(error) => tracing::warn!(endpoint = %id, %error, "a webhook endpoint could not be deleted"),
+    }
+}
+
 struct Running {
-    endpoint: Option<Arc<Endpoint>>,
+    /// Nothing of an endpoint that is not delivered to.
+    loaded: Option<Arc<Loaded>>,
     nudged: Arc<Notify>,
     calm: CancellationToken,
     task: JoinHandle<()>,
@@ -67,9 +77,9 @@ impl Directory {
         loop {
             let rows = self.courier().list.all_endpoints(after, LIST).await?;
             let whole = rows.len() >= LIST;
-            for row in rows {
-                after = Some(row.id);
-                self.set(row.id, Some(row.endpoint));
+            for EndpointRow { id, version, endpoint } in rows {
+                after = Some(id);
+                self.set(id, Some(Loaded { id, version, endpoint }));
             }
             if !whole {
                 return Ok(from);
@@ -106,7 +116,7 @@ impl Directory {
             let changed: BTreeSet<_> = events.iter().filter_map(|event| event.stream.endpoint()).collect();
             for id in changed {
                 match self.courier().endpoints.load(id).await {
-                    Ok(loaded) => self.set(id, loaded.map(|loaded| loaded.endpoint)),
+                    Ok(loaded) => self.set(id, loaded),
                     // Another endpoint can do nothing for it.
                     Err(error @ StoreError::Corrupt(_)) => {
                         tracing::error!(endpoint = %id, %error, "a webhook endpoint cannot be read");
@@ -127,11 +137,13 @@ impl Directory {
     }
 
     /// Starts, changes or ends the deliveries to an endpoint. Who starts waits for who was there before.
-    fn set(&mut self, id: EndpointId, endpoint: Option<Endpoint>) {
-        let wanted = endpoint.filter(|endpoint| endpoint.state == EndpointState::Enabled).map(Arc::new);
+    fn set(&mut self, id: EndpointId, loaded: Option<Loaded>) {
+        let enabled = |loaded: &Loaded| loaded.endpoint.state == EndpointState::Enabled;
+        let wanted = loaded.filter(enabled).map(Arc::new);
         let before = self.running.remove(&id);
         if let Some(before) = before {
-            if before.endpoint == wanted {
+            // Whoever reads of another version in the log waits to be followed, even if nothing else is new.
+            if before.loaded == wanted {
                 self.running.insert(id, before);
                 return;
             }
@@ -140,25 +152,25 @@ impl Directory {
         } else if wanted.is_some() {
             self.start(id, wanted, None);
         }
-        self.running.retain(|_, running| running.endpoint.is_some() || !running.task.is_finished());
-        let active = self.running.values().filter(|running| running.endpoint.is_some()).count();
+        self.running.retain(|_, running| running.loaded.is_some() || !running.task.is_finished());
+        let active = self.running.values().filter(|running| running.loaded.is_some()).count();
         self.courier().gauges.endpoints(active);
     }
 
-    fn start(&mut self, id: EndpointId, endpoint: Option<Arc<Endpoint>>, before: Option<JoinHandle<()>>) {
+    fn start(&mut self, id: EndpointId, loaded: Option<Arc<Loaded>>, before: Option<JoinHandle<()>>) {
         let nudged = Arc::new(Notify::new());
         let ending = Ending { calm: self.now.child_token(), now: self.now.clone() };
         let calm = ending.calm.clone();
-        let (shared, delivered, told) = (Arc::clone(&self.shared), endpoint.clone(), Arc::clone(&nudged));
+        let (shared, delivered, told) = (Arc::clone(&self.shared), loaded.clone(), Arc::clone(&nudged));
         let task = tokio::spawn(async move {
             if let Some(before) = before {
                 let _ = before.await;
             }
-            if let Some(endpoint) = delivered {
-                deliver(shared, id, endpoint, told, ending).await;
+            if let Some(loaded) = delivered {
+                deliver(shared, loaded, told, ending).await;
             }
         });
-        self.running.insert(id, Running { endpoint, nudged, calm, task });
+        self.running.insert(id, Running { loaded, nudged, calm, task });
     }
 
     /// Waits until all have ended.

@@ -8,6 +8,7 @@
 //! | `bucket` | how much an endpoint wants within a second; pure |
 //! | `round` | delivering to one endpoint: reads, sends, stores |
 //! | `directory` | which endpoints there are, as the log says |
+//! | `leaving` | when an endpoint that was made for one build has nothing more to be told |
 //! | `terms` | all that happens only in the replica that leads |
 //! | `upkeep` | old deliveries are removed, unfinished ones counted |
 //! | `sender`, `message` | what is sent, signed |
@@ -22,6 +23,7 @@ mod bucket;
 mod directory;
 mod facts;
 mod gauges;
+mod leaving;
 mod line;
 mod message;
 mod round;

@@ -205,6 +205,11 @@ impl Line {
         first.or_else(|| self.fresh.pop_front()).or_else(|| self.retries.pop_front())
     }
 
+    /// Whether nothing is here to be sent or stored, and nothing in the store waits for its time.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.unstored() == 0 && !self.has_something() && self.due_at.is_none()
+    }
+
     /// How many are being sent.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight

@@ -2,8 +2,9 @@
 
 use crate::{
     Courier, Pause,
-    directory::disable,
+    directory::{disable, remove},
     facts::Facts,
+    leaving::Leaving,
     line::{Hopeless, Item, Line, Next, Terms},
     message,
     sender::{Destination, unsent},
@@ -11,10 +12,11 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use domain::{Endpoint, EndpointId, endpoint::PayloadKind};
+use endpoints::Loaded;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use ports::{
     AttemptError, DeliveriesKnown, Delivery, DeliveryBatch, DeliveryId, DeliveryProgress, DeliveryStatus,
-    Position, RecordedEvent, StoreError,
+    Position, RecordedEvent, StoreError, Version,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -24,8 +26,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use webhooks::EventGlob;
 
-/// Most events that are read at once.
+/// Most events that are read at once …
 const PAGE: usize = 256;
+/// … and how many at least, since an endpoint may want few of them.
+const LEAST_PAGE: usize = 32;
 /// Most deliveries of a build that are read at once.
 const REFILL: usize = 64;
 /// How long the results of an endpoint that ends may take to be stored.
@@ -48,17 +52,12 @@ pub(crate) struct Ending {
 }
 
 /// Delivers to an endpoint until told to end. A failing store is tried again.
-pub(crate) async fn deliver(
-    shared: Arc<Shared>,
-    id: EndpointId,
-    endpoint: Arc<Endpoint>,
-    nudged: Arc<Notify>,
-    ending: Ending,
-) {
+pub(crate) async fn deliver(shared: Arc<Shared>, loaded: Arc<Loaded>, nudged: Arc<Notify>, ending: Ending) {
+    let id = loaded.id;
     let mut pause = Pause::FIRST;
     while !ending.calm.is_cancelled() && !ending.now.is_cancelled() {
         let begun = async {
-            let mut round = Round::begin(&shared, id, &endpoint, &nudged, &ending).await?;
+            let mut round = Round::begin(&shared, &loaded, &nudged, &ending).await?;
             let result = round.run().await;
             if round.stored_something {
                 pause = Pause::FIRST;
@@ -81,7 +80,11 @@ type Flushed = (DeliveryBatch, Result<(), StoreError>);
 struct Round<'a> {
     shared: &'a Arc<Shared>,
     id: EndpointId,
-    endpoint: &'a Arc<Endpoint>,
+    endpoint: &'a Endpoint,
+    /// The version of the endpoint's stream that this is.
+    version: Version,
+    /// Whether the log was read up to a newer one: what comes after that is for whoever follows.
+    superseded: bool,
     nudged: &'a Notify,
     ending: &'a Ending,
     globs: Vec<EventGlob>,
@@ -98,17 +101,18 @@ struct Round<'a> {
     /// When to look again though nothing happened.
     later: Option<DateTime<Utc>>,
     oldest_unsent: Option<DateTime<Utc>>,
+    leaving: Option<Leaving>,
 }
 
 impl<'a> Round<'a> {
     async fn begin(
         shared: &'a Arc<Shared>,
-        id: EndpointId,
-        endpoint: &'a Arc<Endpoint>,
+        loaded: &'a Loaded,
         nudged: &'a Notify,
         ending: &'a Ending,
     ) -> Result<Self, StoreError> {
         let courier = &shared.courier;
+        let Loaded { id, version, ref endpoint } = *loaded;
         let known = courier.deliveries.load_deliveries(id).await?.unwrap_or_default();
         let from = Position(endpoint.from);
         let known = DeliveriesKnown {
@@ -130,6 +134,8 @@ impl<'a> Round<'a> {
             shared,
             id,
             endpoint,
+            version,
+            superseded: false,
             nudged,
             ending,
             globs: spec.events.iter().filter_map(|glob| glob.parse().ok()).collect(),
@@ -145,6 +151,7 @@ impl<'a> Round<'a> {
             read_again: Instant::now(),
             later: None,
             oldest_unsent: None,
+            leaving: Leaving::of(courier, spec).await?,
         })
     }
 
@@ -164,6 +171,7 @@ impl<'a> Round<'a> {
                 self.ask().await?;
                 self.renew().await?;
                 self.dispatch();
+                self.leave().await?;
             }
             let done = calm && self.sending.is_empty();
             if self.ending.now.is_cancelled() || (done && self.flush.is_none()) {
@@ -183,12 +191,21 @@ impl<'a> Round<'a> {
         if self.line.scanned() >= head {
             return Ok(());
         }
-        let events = self.courier().store.read_all(self.line.scanned(), PAGE).await?;
-        if events.len() < PAGE {
+        // What there is no room for is read again.
+        let page = self.line.room().clamp(LEAST_PAGE, PAGE);
+        let events = self.courier().store.read_all(self.line.scanned(), page).await?;
+        if events.len() < page {
             self.read_again = Instant::now() + self.courier().settings.gather;
         }
         for event in events {
+            if event.stream.endpoint() == Some(self.id) && event.version > self.version {
+                self.superseded = true;
+                break;
+            }
             let position = event.position;
+            if let Some(leaving) = &mut self.leaving {
+                leaving.read(&event);
+            }
             if wants(self.shared, self.endpoint, &self.globs, &event).await? {
                 let item = self.item(event);
                 self.line.take_in(item);
@@ -202,7 +219,7 @@ impl<'a> Round<'a> {
     }
 
     fn has_room(&self) -> bool {
-        self.line.room() > 0 && self.line.unstored() < self.most_unstored()
+        !self.superseded && self.line.room() > 0 && self.line.unstored() < self.most_unstored()
     }
 
     fn most_unstored(&self) -> usize {
@@ -298,6 +315,36 @@ impl<'a> Round<'a> {
         tokio::spawn(async move { disable(&shared.courier, id, hopeless).await });
     }
 
+    /// Asks for the endpoint to be deleted if it was made for a build that is over, and all that it is to be told is
+    /// delivered or given up. That comes back as an event, too.
+    async fn leave(&mut self) -> Result<(), StoreError> {
+        if self.leaves_at().is_none_or(|at| at > Instant::now()) {
+            return Ok(());
+        }
+        let known = self.courier().deliveries.load_deliveries(self.id).await?;
+        // Whatever comes of it, it is looked at again only later.
+        self.stirred();
+        if known.is_none_or(|known| known.waiting.is_empty()) {
+            let (shared, id) = (Arc::clone(self.shared), self.id);
+            tokio::spawn(async move { remove(&shared.courier, id).await });
+        }
+        Ok(())
+    }
+
+    /// When to leave, if nothing happens until then.
+    fn leaves_at(&self) -> Option<Instant> {
+        let nothing_here = self.sending.is_empty() && self.flush.is_none() && self.line.is_idle();
+        let all_read = self.line.scanned() >= *self.head.borrow();
+        let leaving = self.leaving.as_ref().filter(|_| nothing_here && all_read)?;
+        leaving.due_at(self.courier().settings.keep_one_off)
+    }
+
+    fn stirred(&mut self) {
+        if let Some(leaving) = &mut self.leaving {
+            leaving.stirred();
+        }
+    }
+
     /// Begins to store results when they have waited long enough, or nothing else is under way.
     fn flush_if_due(&mut self) {
         let unstored = self.line.unstored();
@@ -328,6 +375,7 @@ impl<'a> Round<'a> {
     async fn flushed(&mut self, (batch, result): Flushed) -> Result<(), StoreError> {
         result?;
         self.stored_something = true;
+        self.stirred();
         self.stored_cursor = batch.progress.cursor;
         self.line.stored(&batch);
         for build in std::mem::take(&mut self.questions) {
@@ -394,6 +442,9 @@ impl<'a> Round<'a> {
             let waits = [self.later, self.line.ask_at()];
             for time in waits.into_iter().flatten() {
                 at(instant + (time - now).to_std().unwrap_or_default().max(Duration::from_millis(1)));
+            }
+            if let Some(leaves_at) = self.leaves_at() {
+                at(leaves_at);
             }
             if self.has_room() && (!caught_up || instant < self.read_again) {
                 at(self.read_again.max(instant));

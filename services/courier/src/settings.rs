@@ -28,6 +28,8 @@ pub struct Settings {
     pub poll: Duration,
     /// How long what became of deliveries is kept.
     pub keep: Duration,
+    /// How long an endpoint that was made for one build stays when that has ended and nothing is pending.
+    pub keep_one_off: Duration,
     /// How often what is older is removed …
     pub prune_every: Duration,
     /// … and how many at once.
@@ -51,6 +53,7 @@ impl Default for Settings {
             cursor_every: 5_000,
             poll: Duration::from_secs(1),
             keep: Duration::from_secs(30 * DAY),
+            keep_one_off: Duration::from_secs(3_600),
             prune_every: Duration::from_secs(600),
             prune_step: 1_000,
             remembered_builds: 4_096,

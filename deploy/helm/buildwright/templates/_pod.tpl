@@ -105,6 +105,28 @@ readinessProbe:
       key: {{ .root.Values.database.key }}
 {{- end -}}
 
+{{/* The name of the secret whose key seals the secrets of webhooks; nothing without webhooks. */}}
+{{- define "buildwright.secretKeyName" -}}
+{{- with .Values.secretKey -}}
+{{- if .existingSecret -}}
+{{- .existingSecret -}}
+{{- else if .generate -}}
+{{- printf "%s-secret-key" (include "buildwright.fullname" $) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* (root): the same key, for api and projector */}}
+{{- define "buildwright.secretKeyEnv" -}}
+{{- with include "buildwright.secretKeyName" .root -}}
+- name: BUILDWRIGHT_SECRET_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: {{ $.root.Values.secretKey.key }}
+{{- end -}}
+{{- end -}}
+
 {{/* (root, credentials) */}}
 {{- define "buildwright.mounts" -}}
 - name: data

@@ -38,11 +38,19 @@ spec:
           env:
             {{- include "buildwright.databaseEnv" . | nindent 12 }}
             {{- include "buildwright.env" $pieces | nindent 12 }}
+            {{- /* The driver signs nothing. */}}
+            {{- if ne .role "driver" }}
+            {{- with include "buildwright.secretKeyEnv" . }}
+            {{- . | nindent 12 }}
+            {{- end }}
+            {{- end }}
             {{- if $isApi }}
             - name: BUILDWRIGHT_LISTEN
               value: 0.0.0.0:8420
+            {{- if $settings.allowUnauthenticated }}
             - name: BUILDWRIGHT_ALLOW_UNAUTHENTICATED
               value: "true"
+            {{- end }}
             {{- else }}
             - name: BUILDWRIGHT_HEALTH
               value: 0.0.0.0:8422

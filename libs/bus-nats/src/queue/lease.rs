@@ -1,5 +1,7 @@
 //! An order in the hands of an executor: a delivered message, renewed until it is settled or given back.
 
+mod place;
+
 use super::withdrawals::Held;
 use crate::{NatsBus, subjects};
 use async_nats::{
@@ -13,6 +15,7 @@ use domain::{
     BuildId,
     build::{Attempt, Work},
 };
+use place::{Lies, Place};
 use ports::{Handout, Lease, WorkOrder};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -49,8 +52,7 @@ struct Delivery {
     bus: NatsBus,
     /// Where it is acknowledged.
     reply: Subject,
-    /// Its number in the stream.
-    sequence: u64,
+    place: Place,
     /// Its number among those that came to this process.
     number: u64,
     /// Which stream that was.
@@ -74,8 +76,8 @@ impl Claim {
     /// Starts renewing at once: before anything that may take time. `None` for a message that is no order.
     pub(super) fn new(bus: &NatsBus, held: &Arc<Held>, message: Message) -> Option<Self> {
         let reply = message.reply.clone()?;
-        let (sequence, delivered) = place(bus, &message)?;
-        let handout = handout(bus, sequence, delivered);
+        let (place, delivered) = Place::of(bus, &message)?;
+        let handout = handout(bus, place.sequence, delivered);
         let Some(attempt) = subjects::attempt_of_task(&message.subject) else {
             tracing::error!(subject = %message.subject, "there is something in the queue that is no order");
             return None;
@@ -83,7 +85,7 @@ impl Claim {
         let delivery = Arc::new(Delivery {
             bus: bus.clone(),
             reply,
-            sequence,
+            place,
             number: held.next_number(),
             incarnation: bus.incarnation(),
             attempt,
@@ -139,7 +141,7 @@ impl Claim {
         // finds that the order is missing and offers it again.
         if delivery.is_ours()
             && !delivery.revoked.is_cancelled()
-            && delivery.acknowledge().await.is_ok()
+            && delivery.acknowledge().await.is_ok_and(|ended| ended)
             && !delivery.revoked.is_cancelled()
         {
             // It may come right back to us.
@@ -214,8 +216,14 @@ impl Delivery {
         !self.is_lost() && !self.is_of_lost_stream() && self.bus.is_connected()
     }
 
-    async fn acknowledge(&self) -> Result<(), async_nats::Error> {
-        self.bus.ask(&self.reply, "+ACK", self.bus.options.request_timeout).await
+    /// Ends the order. Returns whether it was still there, and ours.
+    async fn acknowledge(&self) -> Result<bool, async_nats::Error> {
+        // Looking takes its time, in which the lease may run out.
+        if self.place.lies(&self.bus).await? != Lies::There || self.is_lost() {
+            return Ok(false);
+        }
+        self.bus.ask(&self.reply, "+ACK", self.bus.options.request_timeout).await?;
+        Ok(true)
     }
 
     /// The numbers of messages begin again in a new stream.
@@ -249,24 +257,20 @@ impl Delivery {
     }
 
     /// Whether the order was removed from the stream though the stream is the same: a revocation that we were
-    /// not told of. The leader is asked, since other replicas may not have the order yet.
+    /// not told of.
     async fn is_withdrawn(&self) -> bool {
-        let Ok(stream) = self.bus.stream(&self.bus.tasks).await else { return false };
-        let found = stream.get_raw_message(self.sequence).await;
-        let missing = found.is_err_and(|error| {
-            matches!(error.kind(), jetstream::stream::LastRawMessageErrorKind::NoMessageFound)
-        });
+        let missing = self.place.lies(&self.bus).await.is_ok_and(|lies| lies == Lies::Nothing);
         missing && self.bus.is_connected() && !self.is_of_lost_stream()
     }
 
     /// Acknowledges and waits for the answer; a second time if there was none.
     async fn settle(&self) {
         for _ in 0..2 {
-            if self.is_lost() || self.is_of_lost_stream() {
+            if self.is_lost() {
                 return;
             }
             match self.acknowledge().await {
-                Ok(()) => return,
+                Ok(_) => return,
                 Err(error) => tracing::warn!(%error, work = ?self.attempt, "an order is not settled"),
             }
         }
@@ -281,12 +285,6 @@ fn handout(bus: &NatsBus, sequence: u64, delivered: i64) -> Handout {
         _ if bus.may_have_been_forgotten(sequence) => Handout::Unknown,
         _ => Handout::First,
     }
-}
-
-/// A message's number in its stream, and how often it was handed out.
-fn place(bus: &NatsBus, message: &Message) -> Option<(u64, i64)> {
-    let message = jetstream::Message { message: message.clone(), context: bus.jetstream.clone() };
-    message.info().ok().map(|info| (info.stream_sequence, info.delivered))
 }
 
 /// An order that was taken.

@@ -1,20 +1,21 @@
 //! The feed of events for consumers outside.
 
-use crate::scene::Scene;
+use crate::scene::{Scene, finished};
 use async_nats::jetstream::consumer::pull;
 use async_trait::async_trait;
 use buildwright_bus_nats::{EventFeed, NatsBus};
+use domain::build::Work;
 use futures::StreamExt;
 use names::TenantName;
 use ports::{
-    Append, AppendError, Appended, EventStore, Metadata, Position, RecordedEvent, StoreError, StreamId,
-    TenantPage, Version,
+    Append, AppendError, Appended, EventStore, Metadata, OutcomeBus as _, Position, RecordedEvent,
+    StoreError, StreamId, TaskQueue as _, TenantPage, Version,
 };
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use testkit::bus::{build, noon, soon};
+use testkit::bus::{build, noon, order, soon};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -93,6 +94,31 @@ impl EventStore for Log {
     fn head(&self) -> watch::Receiver<Position> {
         self.head.subscribe()
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn orders_reports_and_events_belong_to_the_trace_of_their_build() {
+    let scene = Scene::new();
+    let (log, stop) = (Log::new(), CancellationToken::new());
+    log.grow(1);
+    let feed = feed(&scene.bus().await, &log, &stop);
+    let (queue, outcomes) = (scene.queue().await, scene.outcomes().await);
+    queue.offer(order(1, Work::Plan, 1)).await.expect("taken");
+    let (report, received) = tokio::join!(outcomes.report(finished(1, 1)), outcomes.reports(1));
+    report.expect("reported");
+    let mut parents = Vec::new();
+    for stream in ["TASKS", "OUTCOMES", "EVENTS"] {
+        let stream = scene.jetstream().await.get_stream(stream).await.expect("a stream");
+        let message = soon(stream.get_raw_message(1)).await.expect("a message");
+        parents.push(message.headers.get("traceparent").expect("a header").to_string());
+    }
+    let trace = format!("00-{:032x}-", build(1).ulid().0);
+    assert!(parents.iter().all(|parent| parent.starts_with(&trace)), "{parents:?}");
+    assert_eq!(parents[0], parents[1], "what is reported of an attempt belongs to it");
+    assert_ne!(parents[0], parents[2]);
+    drop(received);
+    stop.cancel();
+    soon(feed).await.expect("no panic");
 }
 
 /// What a consumer outside sees: subjects and events, until there are so many.

@@ -112,6 +112,8 @@ async fn data_removed_under_a_running_server_is_survived_at_its_next_start() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_an_executor_holds_while_the_data_is_lost_it_can_still_finish_and_no_other_order_pays_for_it() {
     let mut scene = Scene::new();
+    // The lease is to outlast the server's absence.
+    scene.options.ack_wait = Duration::from_secs(6);
     let (driver, executor) = (scene.queue().await, scene.queue().await);
     offer(&driver, 1).await;
     let before = soon(executor.take()).await.expect("open");
@@ -123,7 +125,8 @@ async fn what_an_executor_holds_while_the_data_is_lost_it_can_still_finish_and_n
     offer(&driver, 2).await;
     let after = soon(executor.take()).await.expect("open");
     assert_eq!(name(&*after), format!("{} task-2 1", build(1)));
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    // It is renewed meanwhile.
+    tokio::time::sleep(scene.options.ack_wait / 2).await;
     assert!(!before.revoked().is_cancelled(), "nobody revoked it");
     before.settle().await;
     assert_eq!(

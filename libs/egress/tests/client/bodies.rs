@@ -82,6 +82,16 @@ async fn headers_that_drip_are_cut_at_the_deadline() {
 }
 
 #[tokio::test]
+async fn who_only_says_to_go_on_is_given_up_at_the_deadline() {
+    const GO_ON: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+    let (server, taken) = Server::endless(GO_ON, GO_ON.as_bytes(), DRIP).await;
+    let failure = failure(&client(), &server.url("/"), LONGER).await;
+    was_cut(&failure, LONGER);
+    assert_eq!(failure.status, None);
+    little_was_taken(&taken).await;
+}
+
+#[tokio::test]
 async fn who_never_answers_is_given_up_at_the_deadline() {
     // The operating system accepts for it: the request is sent, and lies there.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

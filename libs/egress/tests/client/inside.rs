@@ -5,12 +5,13 @@ use std::io;
 use std::net::IpAddr;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use buildwright_egress::{Client, FailureClass, Policy, Resolver, Schemes, Settings, SystemResolver};
 
 use super::server::Server;
-use super::{HERE, answer, client, fails_as, lenient, settings};
+use super::{HERE, answer, client, fails_as, failure, lenient, settings};
 
 /// Says something else every time, and in the end the same.
 pub(crate) struct Scripted(Mutex<VecDeque<Vec<IpAddr>>>);
@@ -96,6 +97,22 @@ async fn a_name_that_led_outside_before_is_refused_as_soon_as_it_leads_inside() 
 async fn a_name_without_an_address_is_told_from_one_that_is_refused() {
     let client = Client::with_resolver(settings(), Scripted::new(&[&[]])).expect("a client");
     fails_as(FailureClass::Dns, &client, "http://nobody.example/").await;
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_answers_for_is_given_up_at_the_deadline() {
+    struct Silent;
+    #[async_trait]
+    impl Resolver for Silent {
+        async fn addresses(&self, _name: &str) -> io::Result<Vec<IpAddr>> {
+            std::future::pending().await
+        }
+    }
+    let client = Client::with_resolver(settings(), Arc::new(Silent)).expect("a client");
+    let deadline = Duration::from_millis(500);
+    let failure = failure(&client, "http://receiver.example/", deadline).await;
+    assert_eq!(failure.class, FailureClass::Timeout, "{failure:?}");
+    assert!(failure.latency >= deadline, "{failure:?}");
 }
 
 #[tokio::test]

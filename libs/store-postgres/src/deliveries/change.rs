@@ -167,3 +167,26 @@ pub(crate) fn prune<'q>(before: DateTime<Utc>, limit: usize) -> Query<'q> {
     .bind(before.timestamp_micros())
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
 }
+
+/// Whoever has a cursor or secrets was alive lately, so few are looked at.
+pub(crate) fn forget_deleted<'q>(limit: usize) -> Query<'q> {
+    sqlx::query(
+        "WITH ended AS ( \
+           SELECT c.endpoint FROM delivery_cursors c JOIN webhook_endpoints e ON e.id = c.endpoint WHERE e.deleted \
+         ), old AS ( \
+           SELECT d.endpoint, d.position FROM deliveries d JOIN ended ON d.endpoint = ended.endpoint LIMIT $1 \
+         ), attempts AS ( \
+           DELETE FROM delivery_attempts a USING old \
+           WHERE a.endpoint = old.endpoint AND a.position = old.position \
+         ), gone AS ( \
+           DELETE FROM deliveries d USING old WHERE d.endpoint = old.endpoint AND d.position = old.position \
+           RETURNING 1 \
+         ), cursors AS ( \
+           DELETE FROM delivery_cursors c USING ended \
+           WHERE c.endpoint = ended.endpoint AND (SELECT count(*) FROM old) < $1 \
+         ), secrets AS ( \
+           DELETE FROM webhook_secrets s USING webhook_endpoints e WHERE e.id = s.endpoint AND e.deleted \
+         ) SELECT count(*) FROM gone",
+    )
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+}

@@ -15,6 +15,7 @@ pub(crate) enum Change {
     RedeliverSince { endpoint: EndpointId, since: DateTime<Utc>, now: DateTime<Utc>, limit: usize },
     Nudged(Vec<EndpointId>),
     Prune { before: DateTime<Utc>, limit: usize },
+    ForgetDeleted { limit: usize },
 }
 
 static DELIVERIES: LazyLock<Insert> = LazyLock::new(|| {
@@ -49,6 +50,7 @@ impl Change {
             }
             Self::Nudged(endpoints) => forget_nudges(connection, endpoints).await,
             Self::Prune { before, limit } => prune(connection, *before, *limit).await,
+            Self::ForgetDeleted { limit } => forget_deleted(connection, *limit).await,
         }
     }
 }
@@ -199,6 +201,30 @@ async fn prune(
             .execute(&mut *connection)
             .await?;
         gone = done.rows_affected();
+    }
+    Ok(gone)
+}
+
+/// Deliveries first; the cursors say whose there may be.
+async fn forget_deleted(connection: &mut SqliteConnection, limit: usize) -> Result<u64, sqlx::Error> {
+    const OF_DELETED: &str = "SELECT d.endpoint, d.position FROM delivery_cursors c \
+         CROSS JOIN webhook_endpoints e ON e.id = c.endpoint \
+         CROSS JOIN deliveries d ON d.endpoint = c.endpoint WHERE e.deleted = 1 LIMIT ?1";
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut gone = 0;
+    for table in ["delivery_attempts", "deliveries"] {
+        let sql = format!("DELETE FROM {table} WHERE (endpoint, position) IN ({OF_DELETED})");
+        let delete = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(most);
+        gone = delete.execute(&mut *connection).await?.rows_affected();
+    }
+    if gone < limit as u64 {
+        for table in ["delivery_cursors", "webhook_secrets"] {
+            let sql = format!(
+                "DELETE FROM {table} WHERE endpoint IN (SELECT t.endpoint FROM {table} t \
+                 CROSS JOIN webhook_endpoints e ON e.id = t.endpoint WHERE e.deleted = 1)"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *connection).await?;
+        }
     }
     Ok(gone)
 }

@@ -45,6 +45,11 @@ const NUDGED: &str =
 const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_unfinished \
      WHERE status = ?1 AND status <> 'delivered' LIMIT ?2)";
 
+/// Whoever has a cursor or secrets was alive lately, so few are looked at.
+const OF_DELETED: &str = "SELECT EXISTS (SELECT 1 FROM delivery_cursors c CROSS JOIN webhook_endpoints e \
+     ON e.id = c.endpoint WHERE e.deleted = 1) OR EXISTS (SELECT 1 FROM webhook_secrets s \
+     CROSS JOIN webhook_endpoints e ON e.id = s.endpoint WHERE e.deleted = 1)";
+
 /// What must not scan a table.
 #[cfg(test)]
 pub(crate) const QUERIES: [&str; 11] =
@@ -128,6 +133,10 @@ pub(crate) async fn attempts(pool: &SqlitePool, id: DeliveryId) -> Result<Vec<De
 pub(crate) async fn nudged(pool: &SqlitePool) -> Result<Vec<EndpointId>, StoreError> {
     let names: Vec<String> = sqlx::query_scalar(NUDGED).fetch_all(pool).await.map_err(store_error)?;
     names.iter().map(|name| name.parse().map_err(|error| StoreError::from(Damage::Id(error)))).collect()
+}
+
+pub(crate) async fn is_anything_of_deleted(pool: &SqlitePool) -> Result<bool, StoreError> {
+    sqlx::query_scalar(OF_DELETED).fetch_one(pool).await.map_err(store_error)
 }
 
 pub(crate) async fn backlog(pool: &SqlitePool, limit: usize) -> Result<DeliveryBacklog, sqlx::Error> {

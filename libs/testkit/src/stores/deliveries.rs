@@ -1,11 +1,14 @@
 //! Deliveries to webhook endpoints.
 
-use super::Subject;
+use super::{
+    Subject,
+    endpoints::{newer, row},
+};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{BuildId, EndpointId};
+use domain::{BuildId, EndpointId, endpoint::EndpointState};
 use ports::{
     AttemptError, Deliveries, Delivery, DeliveryAttempt, DeliveryBacklog, DeliveryBatch, DeliveryFilter,
-    DeliveryId, DeliveryProgress, DeliveryStatus, Position,
+    DeliveryId, DeliveryProgress, DeliveryStatus, Position, SealedSecrets, Version,
 };
 use std::time::Duration;
 use ulid::Ulid;
@@ -274,4 +277,50 @@ pub async fn old_deliveries_are_forgotten_in_steps<S: Subject>() {
     assert_eq!((prune(2).await, prune(2).await, prune(2).await), (2, 1, 0));
     let filter = DeliveryFilter { endpoint: endpoint(1), status: None, before: None, limit: 9 };
     assert_eq!(positions(&store.deliveries(&filter).await.expect("read").deliveries), [5, 4]);
+}
+
+/// In steps, and nothing is of others.
+pub async fn nothing_is_kept_of_endpoints_that_are_deleted<S: Subject>() {
+    let subject = S::empty().await;
+    let (store, list, secrets) = (subject.deliveries(), subject.endpoints(), subject.secrets());
+    let sealed = SealedSecrets { version: Version(1), sealed: vec![1, 2, 3] };
+    for n in [1, 2] {
+        list.put_endpoints(&[row(n.into(), "shop")]).await.expect("stored");
+        secrets.put_secrets(endpoint(n), &sealed).await.expect("stored");
+        let all = vec![delivered(n, 1), dead(n, 2), retried(n, 3, 50)];
+        let attempt = |n: u32| DeliveryAttempt {
+            position: Position(2),
+            number: n,
+            at: at(0),
+            took: Duration::ZERO,
+            status: Some(500),
+            error: Some(AttemptError::Status),
+            message: None,
+            response_headers: Vec::new(),
+            response_body: bytes::Bytes::new(),
+        };
+        let progress = DeliveryProgress { cursor: Position(3), failing_since: None };
+        let batch = DeliveryBatch { progress, deliveries: all, attempts: vec![attempt(1), attempt(2)] };
+        store.record_deliveries(endpoint(n), batch).await.expect("recorded");
+    }
+    // One that no row is known of, as while the lists are folded anew.
+    record(store.as_ref(), 9, vec![dead(3, 9)]).await;
+    let forget = async |limit| store.forget_deleted(limit).await.expect("forgotten");
+    assert_eq!(forget(9).await, 0);
+
+    list.put_endpoints(&[newer(&row(1, "shop"), EndpointState::Deleted)]).await.expect("stored");
+    assert_eq!((forget(2).await, forget(2).await, forget(2).await), (2, 1, 0));
+    for position in 1..=3 {
+        let id = DeliveryId { endpoint: endpoint(1), position: Position(position) };
+        assert_eq!(store.delivery(id).await.expect("read"), None);
+    }
+    assert_eq!(store.load_deliveries(endpoint(1)).await.expect("read"), None);
+    assert_eq!(secrets.secrets(endpoint(1)).await.expect("read"), None);
+
+    let (_, attempts) = store.delivery(dead(2, 2).id).await.expect("read").expect("it is there");
+    assert_eq!(attempts.len(), 2);
+    let known = store.load_deliveries(endpoint(2)).await.expect("read").expect("a cursor");
+    assert_eq!(known.progress.cursor, Position(3));
+    assert_eq!(secrets.secrets(endpoint(2)).await.expect("read"), Some(sealed));
+    assert!(find(store.as_ref(), &dead(3, 9)).await.is_some());
 }

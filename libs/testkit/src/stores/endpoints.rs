@@ -24,7 +24,7 @@ fn id(n: u128) -> EndpointId {
     EndpointId::new(Ulid(n))
 }
 
-fn row(n: u128, tenant: &str) -> EndpointRow {
+pub(super) fn row(n: u128, tenant: &str) -> EndpointRow {
     let spec = EndpointSpec {
         url: format!("https://example.com/{n}"),
         description: "with \0, \u{2028}, 'quotes' and 🦀".into(),
@@ -51,7 +51,7 @@ fn row(n: u128, tenant: &str) -> EndpointRow {
     EndpointRow { id: id(n), version: Version(1), endpoint }
 }
 
-fn newer(row: &EndpointRow, state: EndpointState) -> EndpointRow {
+pub(super) fn newer(row: &EndpointRow, state: EndpointState) -> EndpointRow {
     let endpoint = Endpoint { state, ..row.endpoint.clone() };
     EndpointRow { version: Version(row.version.0 + 1), endpoint, ..row.clone() }
 }

@@ -14,6 +14,8 @@ pub(crate) fn name(document: &mut Value) {
         let kind = match path {
             path if path.starts_with("/v1/builds/{id}") => "BuildId",
             path if path.starts_with("/v1/tasks/{id}") => "TaskId",
+            path if path.starts_with("/v1/webhook-endpoints/{id}") => "EndpointId",
+            path if path.starts_with("/v1/deliveries/{id}") => "DeliveryId",
             _ => continue,
         };
         for parameter in parameters(operation).filter(|one| one["in"] == "path" && one["name"] == "id") {

@@ -36,7 +36,7 @@ pub(crate) use output::{OutputLine, OutputList};
 pub(crate) use plan::{PlanDraft, PlanView};
 pub(crate) use submit::{LimitsDraft, RepositoryDraft, SubmitBuild};
 pub(crate) use task::{TaskList, TaskView};
-pub(crate) use texts::{Cursor, LabelFilter, Project as ProjectText};
+pub(crate) use texts::{Cursor, DeliveryCursor, EndpointCursor, LabelFilter, Project as ProjectText};
 pub(crate) use usage::UsageView;
 pub(crate) use webhook::{
     BuildWebhook, CreateWebhookEndpoint, RotateSecret, UpdateWebhookEndpoint, WebhookEndpoint,

@@ -74,6 +74,8 @@ texts! {
     LabelFilter: "A label, as `key:value`.", (2, LABEL_KEY_CHARS + 1 + LABEL_VALUE_CHARS),
         Some("^[A-Za-z0-9._/-]{1,63}:"), "team:web";
     Cursor: "Where a page ended.", (1, 64), Some("^[A-Za-z0-9_-]+$"), "YmxkXzAxQVJaM05ERUtUU1Y0UlJGRlE2OUc1RkFW";
+    EndpointCursor: "Where a page of endpoints ended.", (1, 64), Some("^[A-Za-z0-9_-]+$"), "d2hrXzAxQVJaM05ERUtUU1Y0UlJGRlE2OUc1RkFW";
+    DeliveryCursor: "Where a page of deliveries ended.", (1, 64), Some("^[A-Za-z0-9_-]+$"), "Nw";
     ExecutorText: "The name of an executor, different at every start.", (1, 128), None,
         "executor-01ARZ3NDEKTSV4RRFFQ69G5FAV";
     SessionId: "The session of a run of Claude.", (0, 256), None, "9a1f7d30-5a0e-4c3e-9a43-2d8f6c1b7e55";

@@ -61,7 +61,10 @@ async fn json_is_compressed_for_those_who_ask() {
 async fn a_defect_is_a_problem_document_without_its_cause() {
     let api = Api::start().await;
     let ids: Arc<dyn ports::Ids> = Arc::new(Defective);
-    let router = buildwright_api::router(buildwright_api::App { ids, ..api.app.clone() });
+    let router = buildwright_api::router(buildwright_api::App::new(buildwright_api::AppParts {
+        ids,
+        ..buildwright_api::AppParts::clone(&api.app)
+    }));
     let request = http::Request::post("/v1/builds").header("content-type", "application/json");
     let request = request.body(Body::from(r#"{"prompt":"x"}"#)).unwrap();
 
@@ -99,8 +102,10 @@ async fn an_answer_that_does_not_come_is_given_up() {
         answer_timeout: Duration::from_millis(20),
         ..ApiSettings::default()
     };
-    let router =
-        buildwright_api::router(buildwright_api::App { settings: Arc::new(settings), ..api.app.clone() });
+    let router = buildwright_api::router(buildwright_api::App::new(buildwright_api::AppParts {
+        settings: Arc::new(settings),
+        ..buildwright_api::AppParts::clone(&api.app)
+    }));
 
     let response =
         router.oneshot(http::Request::get("/v1/builds").body(Body::empty()).unwrap()).await.unwrap();

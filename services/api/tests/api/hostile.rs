@@ -9,6 +9,8 @@ use tokio::{
     net::TcpStream,
 };
 
+/// What takes bodies.
+const PATHS: [&str; 2] = ["/v1/builds", "/v1/webhook-endpoints"];
 const SOON: Duration = Duration::from_secs(30);
 
 async fn connect(api: &Api) -> TcpStream {
@@ -30,11 +32,12 @@ async fn rest(socket: &mut TcpStream) -> String {
 #[tokio::test]
 async fn json_of_ten_thousand_levels_is_refused() {
     let api = Api::start().await;
-    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+    for (path, (open, close)) in
+        PATHS.into_iter().flat_map(|path| [(path, ("[", "]")), (path, ("{\"a\":", "}"))])
+    {
         let deep = format!("{{\"prompt\":{}1{}}}", open.repeat(10_000), close.repeat(10_000));
         for key in [None, Some("k")] {
-            let mut request =
-                api.request(Method::POST, "/v1/builds").header("content-type", "application/json");
+            let mut request = api.request(Method::POST, path).header("content-type", "application/json");
             if let Some(key) = key {
                 request = request.header("idempotency-key", format!("{key}{}", open.len()));
             }
@@ -46,8 +49,8 @@ async fn json_of_ten_thousand_levels_is_refused() {
 #[tokio::test]
 async fn a_body_of_five_megabytes_is_too_large_with_and_without_a_key() {
     let api = Api::start().await;
-    for key in ["", "k"] {
-        let mut request = api.request(Method::POST, "/v1/builds").header("content-type", "application/json");
+    for (path, key) in PATHS.into_iter().flat_map(|path| [(path, ""), (path, "k")]) {
+        let mut request = api.request(Method::POST, path).header("content-type", "application/json");
         if !key.is_empty() {
             request = request.header("idempotency-key", key);
         }

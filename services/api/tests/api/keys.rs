@@ -1,7 +1,7 @@
 //! API keys: who gets in, what they may do, and whose builds they see.
 
 use crate::support::{Api, Client, Sse, client, key, problem};
-use buildwright_api::{Access, Anonymous, ApiSettings, App, Figures, KeySettings};
+use buildwright_api::{Access, Anonymous, ApiSettings, App, AppParts, Figures, KeySettings};
 use domain::build::Work;
 use names::{KeyId, Scope};
 use ports::{ApiKeys as _, KeyChange, KeyLimits, KeyText};
@@ -25,7 +25,7 @@ async fn with_keys(change: impl FnOnce(&mut KeySettings)) -> Api {
     let mut settings = ApiSettings::default().keys;
     change(&mut settings);
     let access = Access::new(api.keys.clone(), settings, Anonymous::Refused, Figures::Admin);
-    let app = App { access: Arc::new(access), ..api.app.clone() };
+    let app = App::new(AppParts { access: Arc::new(access), ..AppParts::clone(&api.app) });
     api.serving(app).await
 }
 

@@ -3,6 +3,7 @@
 
 mod builds;
 mod contract;
+mod deliveries;
 mod document;
 mod edge;
 mod executors;

@@ -191,7 +191,10 @@ async fn a_client_that_hangs_up_finds_its_answer_later() {
         answer_timeout: Duration::ZERO,
         ..(*api.app.settings).clone()
     };
-    let hasty = buildwright_api::App { settings: Arc::new(settings), ..api.app.clone() };
+    let hasty = buildwright_api::App::new(buildwright_api::AppParts {
+        settings: Arc::new(settings),
+        ..buildwright_api::AppParts::clone(&api.app)
+    });
     let patient = api.replica().await;
     let hasty = api.serving(hasty).await;
     // The answer comes too late, if at all; what was begun goes on.

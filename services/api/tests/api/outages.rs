@@ -1,7 +1,7 @@
 //! What clients hear while something that we depend on is away.
 
 use crate::support::{Api, problem};
-use buildwright_api::{ApiSettings, App};
+use buildwright_api::{ApiSettings, App, AppParts};
 use domain::BuildId;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -162,7 +162,7 @@ async fn the_process_is_not_ready_while_a_part_that_it_needs_is_not() {
         .with("clock", || async { Ok(()) })
         .with("artifacts", fails)
         .until(stopping.clone());
-    let app = App { ready, ..api.app.clone() };
+    let app = App::new(AppParts { ready, ..AppParts::clone(&api.app) });
     let api = api.serving(app).await;
 
     let not_ready = api.get("/readyz").await;

@@ -1,7 +1,7 @@
 //! Webhook endpoints: made, looked at, changed, and never telling a secret twice.
 
 use crate::support::{Api, pointers, problem};
-use buildwright_api::{ApiSettings, App, WebhookSettings};
+use buildwright_api::{ApiSettings, App, AppParts, WebhookSettings};
 use domain::EndpointId;
 use names::Scope;
 use ports::{EventStore as _, KeyLimits, Position};
@@ -314,6 +314,25 @@ async fn the_same_request_again_makes_no_second_endpoint_and_shows_no_secret() {
 }
 
 #[tokio::test]
+async fn the_key_of_a_request_stands_for_one_endpoint_of_one_tenant() {
+    let api = Api::behind_keys(ApiSettings::default()).await;
+    let ours = api.key(1, "ours", &[Scope::WebhooksManage], KeyLimits::default()).await;
+    let theirs = api.key(2, "theirs", &[Scope::WebhooksManage], KeyLimits::default()).await;
+    let ask = async |key: &str, url: &str| {
+        let request = api.request(Method::POST, ENDPOINTS).bearer_auth(key).header("idempotency-key", "one");
+        request.json(&json!({ "url": url })).send().await.unwrap()
+    };
+    let made = read(ask(&ours, URL).await, StatusCode::CREATED).await;
+    let other_body = ask(&ours, "https://hooks.example.com/other").await;
+    problem(other_body, 422, "idempotency_key_reused").await;
+    let independent = read(ask(&theirs, URL).await, StatusCode::CREATED).await;
+    assert_ne!(independent["id"], made["id"]);
+    let at_once = futures::future::join_all((0..8).map(|_| ask(&theirs, URL))).await;
+    assert!(at_once.iter().all(|answer| answer.status() == 409), "{at_once:?}");
+    assert_eq!(kinds(&api).await, ["webhook_endpoint_created"; 2]);
+}
+
+#[tokio::test]
 async fn only_the_scope_manages_endpoints_and_other_tenants_see_none_of_them() {
     let api = Api::behind_keys(ApiSettings::default()).await;
     let ours = api.key(1, "ours", &[Scope::WebhooksManage], KeyLimits::default()).await;
@@ -348,7 +367,7 @@ async fn only_the_scope_manages_endpoints_and_other_tenants_see_none_of_them() {
 #[tokio::test]
 async fn without_a_key_to_seal_secrets_with_it_is_said_what_to_set() {
     let api = Api::start().await;
-    let app = App { endpoints: None, ..api.app.clone() };
+    let app = App::new(AppParts { endpoints: None, ..AppParts::clone(&api.app) });
     let api = api.serving(app).await;
     let order = json!({ "prompt": "x", "webhook": { "url": URL } });
     for response in [

@@ -30,6 +30,11 @@ use tokio::{
     time::timeout,
 };
 
+/// What all roles are told, so that webhooks can be sent to this machine.
+const SETTINGS: &str = "settings.toml";
+/// What seals secrets that nobody needs to keep: 32 zeros.
+const SECRET_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
 /// So long a role may take to start.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
@@ -78,9 +83,11 @@ impl Fleet {
         worker: Arc<NoopWorker>,
     ) -> anyhow::Result<Self> {
         let database = ScratchDatabase::create(&servers.database_url).await?;
+        tokio::fs::write(directory.join(SETTINGS), "[webhooks]\nallowed_networks = [\"127.0.0.1/32\"]\n")
+            .await?;
         let mut roles = Vec::new();
         for role in ["api", "driver", "projector"] {
-            roles.push(spawn(role, servers, database.url(), &directory.join(role))?);
+            roles.push(spawn(role, servers, database.url(), directory)?);
         }
         let mut nats = NatsOptions::new(&servers.nats_url);
         nats.name = "buildwright-bench".to_owned();
@@ -135,10 +142,12 @@ impl Fleet {
     }
 }
 
-fn spawn(role: &str, servers: &Servers, database_url: &str, data_dir: &Path) -> anyhow::Result<Child> {
+fn spawn(role: &str, servers: &Servers, database_url: &str, directory: &Path) -> anyhow::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(role).arg("--data-dir").arg(data_dir).args(["--listen", "127.0.0.1:0", "--log", "error"]);
+    command.arg(role).arg("--data-dir").arg(directory.join(role));
+    command.args(["--listen", "127.0.0.1:0", "--log", "error"]);
     command.env("DATABASE_URL", database_url).env("NATS_URL", &servers.nats_url);
+    command.env("BUILDWRIGHT_CONFIG", directory.join(SETTINGS)).env("BUILDWRIGHT_SECRET_KEY", SECRET_KEY);
     Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).spawn()?)
 }
 

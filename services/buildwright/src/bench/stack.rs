@@ -8,8 +8,13 @@ use crate::{
     hands::ExecutorChoice,
 };
 use commands::Builds;
+use egress::{AddressPolicy, IpNet};
 use ports::{Clock, EventStore, Ids, ReadModels};
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::Arc,
+};
 
 /// Attempts at work at the same time.
 pub(super) const SLOTS: usize = 256;
@@ -81,7 +86,7 @@ async fn embedded(data_dir: &Path, worker: Arc<NoopWorker>) -> anyhow::Result<(S
         slots: SLOTS,
         executor: ExecutorChoice::Worker(worker),
         rebuild: false,
-        config: Config::default(),
+        config: with_receivers_here(),
     })
     .await?;
     let parts = embedded.parts();
@@ -93,4 +98,12 @@ async fn embedded(data_dir: &Path, worker: Arc<NoopWorker>) -> anyhow::Result<(S
         ids: Arc::clone(&parts.ids),
     };
     Ok((embedded.address(), inside, Kind::Embedded(Box::new(embedded))))
+}
+
+/// Webhooks may be sent to this machine.
+fn with_receivers_here() -> Config {
+    let mut config = Config::default();
+    let here = IpNet::from(IpAddr::from([127, 0, 0, 1]));
+    config.api.webhooks.targets.addresses = AddressPolicy::public_and(vec![here]);
+    config
 }

@@ -20,6 +20,7 @@ super::section! {
         cursor_every: u64,
         poll_milliseconds: u64,
         keep_seconds: u64,
+        keep_one_off_seconds: u64,
         prune_seconds: u64,
         prune_step: usize,
         remembered_builds: usize,
@@ -47,6 +48,7 @@ impl Deliveries {
         set(&mut courier.cursor_every, self.cursor_every);
         set(&mut courier.poll, millis(self.poll_milliseconds));
         set(&mut courier.keep, seconds(self.keep_seconds));
+        set(&mut courier.keep_one_off, seconds(self.keep_one_off_seconds));
         set(&mut courier.prune_every, seconds(self.prune_seconds));
         set(&mut courier.prune_step, self.prune_step);
         set(&mut courier.remembered_builds, self.remembered_builds);

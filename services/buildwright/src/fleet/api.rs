@@ -9,7 +9,7 @@ use crate::{
     adapters::UlidIds, couriers, data_dir::DataDir, embedded::serve, entrance::Entrance, hands, sealing,
     services::Services,
 };
-use ::api::{App, Delivering};
+use ::api::{App, AppParts, Delivering};
 use anyhow::Context as _;
 use bundles::GitResults;
 use bus_nats::{NatsOutputLog, NatsRoster};
@@ -58,7 +58,7 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
         let pings = Arc::new(couriers::sender(&fleet.bus.config, endpoints)?);
         Ok::<_, anyhow::Error>(Delivering { deliveries: Arc::new(database.store.clone()), pings })
     });
-    let app = App {
+    let app = App::new(AppParts {
         endpoints,
         delivering: delivering.transpose()?,
         endpoint_list: Arc::new(database.store.clone()),
@@ -76,7 +76,7 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
         ready: health::with_store(health::with_bus(ready, &bus), &database),
         metrics,
         stop: stop.clone(),
-    };
+    });
 
     let mut services = Services::new(stop.clone());
     services.spawn("api", serve(listener, app, stop));

@@ -7,6 +7,7 @@ use crate::{
 use domain::endpoint::{DeliveryOrder, DisabledReason, EndpointSpec, EndpointState};
 use ports::{AttemptError, Deliveries, Delivery, DeliveryAttempt, DeliveryStatus};
 use std::time::Duration;
+use webhooks::Schedule;
 
 async fn attempts(scene: &Scene, delivery: &Delivery) -> Vec<DeliveryAttempt> {
     scene.store.delivery(delivery.id).await.expect("read").expect("a delivery").1
@@ -111,6 +112,44 @@ async fn a_receiver_that_asks_for_time_gets_it() {
     let delivery = scene.deliveries(id).await.remove(0);
     let attempts = attempts(&scene, &delivery).await;
     assert!(attempts[1].at - attempts[0].at >= chrono::TimeDelta::seconds(2), "{attempts:?}");
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_receiver_says_of_later_it_is_tried_again_in_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut scene = Scene::over(folder.path()).await;
+    let waits = [0, 50, 50, 50].map(Duration::from_millis).into();
+    let longest = Duration::from_millis(400);
+    scene.settings.schedule = Schedule::new(waits, 0, longest).expect("a schedule");
+    scene.settings.longest_pause = longest;
+    let mut endpoints = Vec::new();
+    for (n, (later, at_least)) in (1..).zip([
+        ("99999999999999999999999999", longest),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", longest),
+        ("soon", Duration::from_millis(50)),
+        ("-1", Duration::from_millis(50)),
+        ("", Duration::from_millis(50)),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", Duration::from_millis(50)),
+        ("0", Duration::from_millis(50)),
+    ]) {
+        let header: &'static str = format!("retry-after: {later}\r\n").leak();
+        let receiver = Receiver::begin(Behaviour::Answer(503, header)).await;
+        endpoints.push((scene.endpoint(n, spec(receiver.url())).await, at_least, receiver, later));
+    }
+    scene.start().await;
+    scene.happen(1, 0, 1).await;
+    for (id, at_least, receiver, later) in endpoints {
+        until("it is dead", async || {
+            scene.deliveries(id).await.iter().any(|one| one.status == DeliveryStatus::Dead)
+        })
+        .await;
+        let delivery = scene.deliveries(id).await.remove(0);
+        let attempts = attempts(&scene, &delivery).await;
+        assert_eq!((attempts.len(), receiver.count()), (4, 4), "{later}");
+        let at_least = chrono::TimeDelta::from_std(at_least).expect("a time");
+        assert!(attempts.windows(2).all(|two| two[1].at - two[0].at >= at_least), "{later}: {attempts:?}");
+    }
     scene.stop().await;
 }
 

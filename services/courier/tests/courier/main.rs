@@ -5,6 +5,7 @@
 mod delivering;
 mod failing;
 mod killed;
+mod leaving;
 mod receiver;
 mod redelivering;
 mod scene;

@@ -125,8 +125,24 @@ impl Scene {
         self.append(build, after, (1..=events).map(payload).collect(), Metadata::default()).await;
     }
 
+    /// A build is over, after so many events.
+    pub(crate) async fn end(&self, build: u64, after: u64) {
+        self.append_as("build_completed", build, after, vec!["{}".to_owned()], Metadata::default()).await;
+    }
+
     pub(crate) async fn append(&self, build: u64, after: u64, payloads: Vec<String>, metadata: Metadata) {
-        let event = |payload| NewEvent { kind: "task_completed", schema_version: 1, payload };
+        self.append_as("task_completed", build, after, payloads, metadata).await;
+    }
+
+    async fn append_as(
+        &self,
+        kind: &'static str,
+        build: u64,
+        after: u64,
+        payloads: Vec<String>,
+        metadata: Metadata,
+    ) {
+        let event = |payload| NewEvent { kind, schema_version: 1, payload };
         let append = Append {
             stream: testkit::stores::sample::stream(build),
             expected: Version(after),
@@ -142,6 +158,11 @@ impl Scene {
         let mut deliveries = self.store.deliveries(&filter).await.expect("read").deliveries;
         deliveries.reverse();
         deliveries
+    }
+
+    /// Whether there is no such endpoint any more.
+    pub(crate) async fn is_gone(&self, id: EndpointId) -> bool {
+        self.endpoints.load(id).await.expect("read").is_none()
     }
 
     pub(crate) async fn state(&self, id: EndpointId) -> EndpointState {

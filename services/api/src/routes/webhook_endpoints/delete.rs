@@ -1,5 +1,5 @@
 use super::{ChangeRefused, Managing};
-use crate::read::{EndpointPath, EndpointPathError, IfMatch};
+use crate::read::{EndpointPath, EndpointPathError, IfMatch, ParamsError};
 use http::StatusCode;
 
 /// Delete a webhook endpoint
@@ -9,11 +9,11 @@ use http::StatusCode;
     params(
         ("id" = String, Path, description = "The webhook endpoint", example = "whk_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
         ("If-Match" = Option<String>, Header, description = "The entity tag of the version that is to be changed",
-            max_length = 1024, example = "\"7\""),
+            max_length = 8192, example = "\"7\""),
     ),
     responses(
         (status = 204, description = "Deleted"),
-        EndpointPathError, ChangeRefused,
+        EndpointPathError, ParamsError, ChangeRefused,
     ))]
 #[tracing::instrument(name = "api.webhook_endpoints.delete", skip_all, fields(endpoint.id = %loaded.id))]
 pub(crate) async fn delete(

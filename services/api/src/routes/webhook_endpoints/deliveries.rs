@@ -4,7 +4,7 @@ use crate::{
         EndpointPath, EndpointPathError, FromParams, Params, ParamsError, Query, UNCONFIGURED, decode_cursor,
         encode_cursor,
     },
-    wire::{Cursor, DeliveryList, DeliveryView, links, status_of},
+    wire::{DeliveryCursor, DeliveryList, DeliveryView, links, status_of},
 };
 use axum::{
     Json,
@@ -23,7 +23,7 @@ use ports::{DeliveryFilter, DeliveryStatus, Position};
         ("status" = Option<String>, Query, description = "Only `pending`, `delivered` or `dead` ones",
             max_length = 16, example = "dead"),
         ("limit" = Option<u32>, Query, description = "Most deliveries; 50 if not given", minimum = 1, maximum = 200),
-        ("cursor" = Option<Cursor>, Query, description = "Where the page before ended: its `nextCursor`"),
+        ("cursor" = Option<DeliveryCursor>, Query, description = "Where the page before ended: its `nextCursor`"),
     ),
     responses(
         (status = 200, description = "A page of deliveries", body = DeliveryList, headers(

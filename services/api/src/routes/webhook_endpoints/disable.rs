@@ -15,7 +15,7 @@ use domain::endpoint::{Command, DisabledReason};
     params(
         ("id" = String, Path, description = "The webhook endpoint", example = "whk_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
         ("If-Match" = Option<String>, Header, description = "The entity tag of the version that is to be changed",
-            max_length = 1024, example = "\"7\""),
+            max_length = 8192, example = "\"7\""),
     ),
     responses(
         (status = 200, description = "The endpoint as it is now", body = WebhookEndpoint,

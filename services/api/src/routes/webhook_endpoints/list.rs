@@ -3,7 +3,7 @@ use crate::{
     ApiSettings, App,
     errors::api_errors,
     read::{FromParams, Params, ParamsError, Query, catch_up, decode_cursor, encode_cursor},
-    wire::{Cursor, WebhookEndpoint, WebhookEndpointList, links},
+    wire::{EndpointCursor, WebhookEndpoint, WebhookEndpointList, links},
 };
 use axum::{
     Json,
@@ -22,7 +22,7 @@ use ports::{EndpointFilter, EndpointRow};
 #[utoipa::path(get, path = "/v1/webhook-endpoints", operation_id = "listWebhookEndpoints", tag = "webhooks",
     params(
         ("limit" = Option<u32>, Query, description = "Most endpoints; 50 if not given", minimum = 1, maximum = 200),
-        ("cursor" = Option<Cursor>, Query, description = "Where the page before ended: its `nextCursor`"),
+        ("cursor" = Option<EndpointCursor>, Query, description = "Where the page before ended: its `nextCursor`"),
     ),
     responses(
         (status = 200, description = "A page of endpoints", body = WebhookEndpointList, headers(

@@ -13,7 +13,7 @@ use axum::response::Response;
     params(
         ("id" = String, Path, description = "The webhook endpoint", example = "whk_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
         ("If-Match" = Option<String>, Header, description = "The entity tag of the version that is to be changed",
-            max_length = 1024, example = "\"7\""),
+            max_length = 8192, example = "\"7\""),
     ),
     request_body = UpdateWebhookEndpoint,
     responses(

@@ -1,18 +1,20 @@
 //! A running API and what moves its builds on.
 
 mod clients;
+mod deliveries;
 mod endpoints;
 mod memory;
 mod socket;
 mod sse;
 
 pub(crate) use clients::{Client, client, key};
+pub(crate) use deliveries::{MemoryDeliveries, answered};
 pub(crate) use memory::COMMIT;
 pub(crate) use socket::Socket;
 pub(crate) use sse::{Sse, SseEvent};
 
 use ::endpoints::{Endpoints, Vault};
-use buildwright_api::{Access, Anonymous, ApiSettings, App, Figures};
+use buildwright_api::{Access, Anonymous, ApiSettings, App, AppParts, Delivering, Figures};
 use commands::{Builds, Writers};
 use domain::{
     BuildId, ModelUsage, Usage,
@@ -47,6 +49,7 @@ pub(crate) struct Api {
     pub(crate) roster: Arc<MemoryRoster>,
     pub(crate) keys: Arc<MemoryKeys>,
     pub(crate) secrets: Arc<MemorySecrets>,
+    pub(crate) deliveries: Arc<MemoryDeliveries>,
     pub(crate) stop: CancellationToken,
     client: reqwest::Client,
     _stop: DropGuard,
@@ -71,7 +74,7 @@ impl Api {
         let api = Self::with(settings).await;
         let settings = api.app.settings.keys.clone();
         let access = Access::new(api.keys.clone(), settings, Anonymous::Refused, Figures::Admin);
-        let app = App { access: Arc::new(access), ..api.app.clone() };
+        let app = App::new(AppParts { access: Arc::new(access), ..AppParts::clone(&api.app) });
         api.serving(app).await
     }
 
@@ -89,12 +92,13 @@ impl Api {
         let clock = Arc::new(Ticking::default());
         let stop = CancellationToken::new();
         let secrets = Arc::new(MemorySecrets::default());
+        let deliveries = Arc::new(MemoryDeliveries::default());
         let seal = seal::Seal::new(seal::MasterKey::from_bytes(&[42; 32]));
         let vault = Vault::new(secrets.clone(), seal, Arc::new(Dice::default()));
-        let app = App {
+        let app = App::new(AppParts {
             builds: Arc::new(Builds::new(store.clone(), clock.clone(), writers, 100)),
             endpoints: Some(Arc::new(Endpoints::new(store.clone(), vault, clock.clone()))),
-            delivering: None,
+            delivering: Some(Delivering { deliveries: deliveries.clone(), pings: deliveries.clone() }),
             endpoint_list: models.clone(),
             access: Arc::new(access),
             store: store.clone(),
@@ -109,7 +113,7 @@ impl Api {
             ready: ReadyChecks::default(),
             metrics: Arc::new(Metrics::new("api", "0.0.0")),
             stop: stop.clone(),
-        };
+        });
         let base = serve(&app).await;
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
         Self {
@@ -123,6 +127,7 @@ impl Api {
             roster,
             keys,
             secrets,
+            deliveries,
             _stop: stop.clone().drop_guard(),
             stop,
             client,
@@ -138,7 +143,8 @@ impl Api {
     pub(crate) async fn replica(&self) -> Self {
         let builds = Builds::new(self.store.clone(), self.app.clock.clone(), Writers::Several, 100);
         let stop = CancellationToken::new();
-        let app = App { builds: Arc::new(builds), stop: stop.clone(), ..self.app.clone() };
+        let app =
+            App::new(AppParts { builds: Arc::new(builds), stop: stop.clone(), ..AppParts::clone(&self.app) });
         Self {
             base: serve(&app).await,
             app,
@@ -150,6 +156,7 @@ impl Api {
             roster: self.roster.clone(),
             keys: self.keys.clone(),
             secrets: self.secrets.clone(),
+            deliveries: self.deliveries.clone(),
             _stop: stop.clone().drop_guard(),
             stop,
             client: self.client.clone(),
