@@ -98,9 +98,11 @@ impl Relay {
     }
 
     async fn read(self: Arc<Self>, mut head: watch::Receiver<Position>, mut upto: Position) {
+        // The store may have more than its head tells; so they are not compared with each other.
+        let mut newest = upto;
         loop {
-            let newest = *head.borrow_and_update();
-            if newest < upto {
+            let before = std::mem::replace(&mut newest, *head.borrow_and_update());
+            if newest < before {
                 // Somebody has put an older database in its place.
                 upto = newest;
                 self.interrupt();

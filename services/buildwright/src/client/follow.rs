@@ -31,6 +31,12 @@ pub(crate) struct Follow {
     over: bool,
 }
 
+/// Whether a stream is over for us only: our key does not hold any more.
+fn is_of_the_key(end: &SseEvent) -> bool {
+    let data: serde_json::Value = serde_json::from_str(&end.data).unwrap_or_default();
+    matches!(data["reason"].as_str(), Some("key_revoked" | "key_expired"))
+}
+
 impl Follow {
     pub(super) fn new(client: Client, path: String, after: Option<u64>) -> Self {
         Self {
@@ -53,6 +59,11 @@ impl Follow {
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 if event.event == "end" {
+                    if is_of_the_key(&event) {
+                        // Whoever asks again is told why.
+                        self.connection = None;
+                        continue;
+                    }
                     self.over = true;
                     return Ok(None);
                 }

@@ -102,6 +102,20 @@ async fn a_stream_that_is_refused_is_not_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_stream_that_ends_because_of_the_key_is_not_over_but_refused() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let answer = move || {
+        let first = count.fetch_add(1, Ordering::SeqCst) == 0;
+        let refused = || (StatusCode::UNAUTHORIZED, Json(json!({ "title": "the API key was revoked" })));
+        let end = "event: end\ndata: {\"reason\":\"key_revoked\"}\n\n";
+        async move { if first { stream(end) } else { refused().into_response() } }
+    };
+    let client = serve(Router::new().route("/s", get(answer))).await;
+    let error = client.follow("/s".to_owned(), None).next().await.unwrap_err();
+    assert_eq!(error.to_string(), "the API key was revoked");
+}
+
+#[tokio::test]
 async fn a_problem_names_every_field() {
     let problem = json!({
         "type": "urn:buildwright:problem:invalid_request", "title": "the request is not valid", "status": 422,

@@ -29,6 +29,8 @@ pub(crate) struct MemoryStore {
     events: Mutex<Vec<RecordedEvent>>,
     head: watch::Sender<Position>,
     reads: AtomicU64,
+    /// Whether it is told of events later than they can be read.
+    pub(crate) tells_late: AtomicBool,
     pub(crate) down: AtomicBool,
     /// Whether reading never comes to an end.
     pub(crate) hangs: AtomicBool,
@@ -106,7 +108,15 @@ impl EventStore for MemoryStore {
             });
         }
         drop(events);
-        self.head.send_replace(appended.position);
+        if self.tells_late.load(Ordering::SeqCst) {
+            let (head, position) = (self.head.clone(), appended.position);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                head.send_if_modified(|head| position > std::mem::replace(head, position.max(*head)));
+            });
+        } else {
+            self.head.send_replace(appended.position);
+        }
         Ok(appended)
     }
 
