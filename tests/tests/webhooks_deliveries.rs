@@ -92,7 +92,7 @@ async fn start() -> Server {
     let settings = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(
         settings.path(),
-        "[webhooks]\nallowed_networks = [\"127.0.0.0/8\"]\n[deliveries]\nwait_seconds = [0, 1]\njitter_percent = 0\n",
+        "[webhooks]\nallowed_networks = [\"127.0.0.0/8\"]\n[deliveries]\nwait_seconds = [0, 1]\njitter_percent = 0\nkeep_one_off_seconds = 0\nprune_seconds = 1\n",
     )
     .unwrap();
     let (_, path) = settings.keep().unwrap();
@@ -181,4 +181,23 @@ async fn what_was_given_up_is_listed_with_its_attempts_and_comes_when_it_is_aske
     for path in ["/v1/deliveries/dlv_00000000000000000000000000_1", "/v1/deliveries/nothing"] {
         assert_eq!(server.get(path).await.status, 404);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_a_build_brought_hears_all_of_it_and_is_gone_then() {
+    let server = start().await;
+    let receiver = Receiver::start(200).await;
+    let plan = Plan::of([Task::agent("t", &[say("Done.", 50)])]).json();
+    let order = json!({ "prompt": "p", "plan": plan, "webhook": { "url": receiver.url() } });
+    let submitted = server.post("/v1/builds", &order).await.ok();
+    let (build, endpoint) = (&submitted["id"], &submitted["webhook"]["endpointId"]);
+    let path = format!("/v1/webhook-endpoints/{}", endpoint.as_str().unwrap());
+    until("the endpoint is gone", async || server.get(&path).await.status == 404).await;
+    let events = format!("/v1/builds/{}/events?limit=1000", build.as_str().unwrap());
+    let events = server.get(&events).await.ok();
+    let all: BTreeSet<String> =
+        events["events"].as_array().unwrap().iter().map(|e| e["id"].as_str().unwrap().to_owned()).collect();
+    let last = events["events"].as_array().unwrap().last().unwrap();
+    assert!(["build_completed", "build_failed"].contains(&last["type"].as_str().unwrap()), "{last}");
+    assert_eq!(receiver.ids(), all);
 }

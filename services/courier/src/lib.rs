@@ -6,7 +6,7 @@
 //! | `line` | the deliveries of one endpoint: what is sent next, what waits; pure |
 //! | `verdict` | what an attempt means for its delivery; pure |
 //! | `bucket` | how much an endpoint wants within a second; pure |
-//! | `round` | delivering to one endpoint: reads, sends, stores |
+//! | `round` | delivering to one endpoint: reads, sends, stores, and leaves |
 //! | `directory` | which endpoints there are, as the log says |
 //! | `leaving` | when an endpoint that was made for one build has nothing more to be told |
 //! | `terms` | all that happens only in the replica that leads |

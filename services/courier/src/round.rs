@@ -1,23 +1,23 @@
 //! Delivering to one endpoint, from its start to its end.
 
+mod leaving;
+mod reading;
+mod sending;
+mod storing;
+
 use crate::{
     Courier, Pause,
-    directory::{disable, remove},
     facts::Facts,
     leaving::Leaving,
-    line::{Hopeless, Item, Line, Next, Terms},
-    message,
-    sender::{Destination, unsent},
+    line::{Item, Line, Terms},
+    sender::Destination,
     verdict::Attempted,
 };
 use chrono::{DateTime, Utc};
-use domain::{Endpoint, EndpointId, endpoint::PayloadKind};
+use domain::{Endpoint, EndpointId};
 use endpoints::Loaded;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use ports::{
-    AttemptError, DeliveriesKnown, Delivery, DeliveryBatch, DeliveryId, DeliveryProgress, DeliveryStatus,
-    Position, RecordedEvent, StoreError, Version,
-};
+use ports::{DeliveriesKnown, DeliveryBatch, DeliveryProgress, Position, StoreError, Version};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
@@ -25,15 +25,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use webhooks::EventGlob;
-
-/// Most events that are read at once …
-const PAGE: usize = 256;
-/// … and how many at least, since an endpoint may want few of them.
-const LEAST_PAGE: usize = 32;
-/// Most deliveries of a build that are read at once.
-const REFILL: usize = 64;
-/// How long the results of an endpoint that ends may take to be stored.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What all endpoints share during a term.
 pub(crate) struct Shared {
@@ -182,211 +173,6 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Reads the log as far as there is room.
-    async fn read(&mut self) -> Result<(), StoreError> {
-        if Instant::now() < self.read_again || !self.has_room() {
-            return Ok(());
-        }
-        let head = *self.head.borrow_and_update();
-        if self.line.scanned() >= head {
-            return Ok(());
-        }
-        // What there is no room for is read again.
-        let page = self.line.room().clamp(LEAST_PAGE, PAGE);
-        let events = self.courier().store.read_all(self.line.scanned(), page).await?;
-        if events.len() < page {
-            self.read_again = Instant::now() + self.courier().settings.gather;
-        }
-        for event in events {
-            if event.stream.endpoint() == Some(self.id) && event.version > self.version {
-                self.superseded = true;
-                break;
-            }
-            let position = event.position;
-            if let Some(leaving) = &mut self.leaving {
-                leaving.read(&event);
-            }
-            if wants(self.shared, self.endpoint, &self.globs, &event).await? {
-                let item = self.item(event);
-                self.line.take_in(item);
-            }
-            self.line.read_up_to(position);
-            if !self.has_room() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn has_room(&self) -> bool {
-        !self.superseded && self.line.room() > 0 && self.line.unstored() < self.most_unstored()
-    }
-
-    fn most_unstored(&self) -> usize {
-        self.courier().settings.flush_results.saturating_mul(4).max(1)
-    }
-
-    fn item(&self, event: RecordedEvent) -> Item {
-        let delivery = Delivery {
-            id: DeliveryId { endpoint: self.id, position: event.position },
-            build: event.stream.build(),
-            event_id: event.stream.event(event.version).to_string().into(),
-            event_type: Arc::clone(&event.kind),
-            status: DeliveryStatus::Pending,
-            attempts: 0,
-            tries: 0,
-            next_at: None,
-            created_at: self.now(),
-            ended_at: None,
-            last_status: None,
-            last_error: None,
-        };
-        Item { delivery, event: Some(event), kept: false }
-    }
-
-    /// Asks the store what is to be tried again, when something is.
-    async fn ask(&mut self) -> Result<(), StoreError> {
-        let now = self.now();
-        if self.line.ask_at().is_some_and(|at| at <= now) {
-            let asked = self.line.ask_for();
-            let due = self.courier().deliveries.next_deliveries(self.id, asked).await?;
-            self.line.due(due, asked, now);
-        }
-        Ok(())
-    }
-
-    /// Keys may have changed.
-    async fn renew(&mut self) -> Result<(), StoreError> {
-        if self.line.has_something() && self.to.valid_until <= self.now() {
-            self.to = Arc::new(self.courier().sender.destination(self.id, &self.endpoint.spec).await?);
-        }
-        Ok(())
-    }
-
-    /// Sends what may be sent. The first request of an endpoint needs no slot, so others cannot hold it up.
-    fn dispatch(&mut self) {
-        let now = self.now();
-        self.later = None;
-        while self.line.unstored() < self.most_unstored() {
-            let slot = match self.line.in_flight() {
-                0 => None,
-                _ => match Arc::clone(&self.shared.slots).try_acquire_owned() {
-                    Ok(slot) => Some(slot),
-                    Err(_) => return,
-                },
-            };
-            match self.line.next(now) {
-                Next::Send(item) => self.sending.push(self.send(*item, slot)),
-                Next::Later(at) => {
-                    self.later = Some(at);
-                    return;
-                }
-                Next::Nothing => return,
-            }
-        }
-    }
-
-    fn send(&self, item: Item, slot: Option<OwnedSemaphorePermit>) -> BoxFuture<'static, Sent> {
-        let (shared, to) = (Arc::clone(self.shared), Arc::clone(&self.to));
-        let payload = self.endpoint.spec.payload;
-        async move {
-            let attempted = attempt(&shared.courier, &to, &item, payload).await;
-            (item, attempted, slot)
-        }
-        .boxed()
-    }
-
-    fn ended(&mut self, (item, attempted, _slot): Sent) -> Result<(), StoreError> {
-        let attempted = attempted?;
-        self.courier().gauges.attempted(attempted.why());
-        let now = self.now();
-        self.oldest_unsent = item.event.as_ref().map(|event| event.recorded_at).or(self.oldest_unsent);
-        let hopeless = self.line.ended(item, attempted, now);
-        self.first_unstored.get_or_insert_with(Instant::now);
-        if let Some(hopeless) = hopeless {
-            self.give_up(hopeless);
-        }
-        Ok(())
-    }
-
-    /// Asks for the endpoint to be disabled. That comes back as an event, and ends this.
-    fn give_up(&self, hopeless: Hopeless) {
-        let (shared, id) = (Arc::clone(self.shared), self.id);
-        tokio::spawn(async move { disable(&shared.courier, id, hopeless).await });
-    }
-
-    /// Asks for the endpoint to be deleted if it was made for a build that is over, and all that it is to be told is
-    /// delivered or given up. That comes back as an event, too.
-    async fn leave(&mut self) -> Result<(), StoreError> {
-        if self.leaves_at().is_none_or(|at| at > Instant::now()) {
-            return Ok(());
-        }
-        let known = self.courier().deliveries.load_deliveries(self.id).await?;
-        // Whatever comes of it, it is looked at again only later.
-        self.stirred();
-        if known.is_none_or(|known| known.waiting.is_empty()) {
-            let (shared, id) = (Arc::clone(self.shared), self.id);
-            tokio::spawn(async move { remove(&shared.courier, id).await });
-        }
-        Ok(())
-    }
-
-    /// When to leave, if nothing happens until then.
-    fn leaves_at(&self) -> Option<Instant> {
-        let nothing_here = self.sending.is_empty() && self.flush.is_none() && self.line.is_idle();
-        let all_read = self.line.scanned() >= *self.head.borrow();
-        let leaving = self.leaving.as_ref().filter(|_| nothing_here && all_read)?;
-        leaving.due_at(self.courier().settings.keep_one_off)
-    }
-
-    fn stirred(&mut self) {
-        if let Some(leaving) = &mut self.leaving {
-            leaving.stirred();
-        }
-    }
-
-    /// Begins to store results when they have waited long enough, or nothing else is under way.
-    fn flush_if_due(&mut self) {
-        let unstored = self.line.unstored();
-        if unstored > 0 {
-            self.first_unstored.get_or_insert_with(Instant::now);
-        }
-        let settings = &self.courier().settings;
-        let far = self.line.progress().cursor.0.saturating_sub(self.stored_cursor.0) >= settings.cursor_every;
-        let waited = self.first_unstored.is_some_and(|since| since.elapsed() >= settings.flush_after);
-        let idle = unstored > 0 && self.sending.is_empty();
-        let full = unstored >= settings.flush_results;
-        if self.flush.is_some() || !(far || idle || waited || full || self.line.has_questions()) {
-            return;
-        }
-        let batch = self.line.batch();
-        self.first_unstored = None;
-        self.questions.extend(self.line.take_questions());
-        let (deliveries, id) = (Arc::clone(&self.courier().deliveries), self.id);
-        self.flush = Some(
-            async move {
-                let result = deliveries.record_deliveries(id, batch.clone()).await;
-                (batch, result)
-            }
-            .boxed(),
-        );
-    }
-
-    async fn flushed(&mut self, (batch, result): Flushed) -> Result<(), StoreError> {
-        result?;
-        self.stored_something = true;
-        self.stirred();
-        self.stored_cursor = batch.progress.cursor;
-        self.line.stored(&batch);
-        for build in std::mem::take(&mut self.questions) {
-            let rows =
-                self.courier().deliveries.waiting_deliveries(self.id, build, Position(0), REFILL).await?;
-            let now = self.now();
-            self.line.answered(build, rows, REFILL, now);
-        }
-        Ok(())
-    }
-
     /// Waits until there is something to do.
     async fn wait(&mut self, calm: bool) -> Result<(), StoreError> {
         let lag = if self.line.is_behind() { self.oldest_unsent } else { None };
@@ -451,68 +237,5 @@ impl<'a> Round<'a> {
             }
         }
         until
-    }
-
-    /// Stores what there is. What is under way is sent again by whoever comes next, under the same id.
-    async fn farewell(&mut self) -> Result<(), StoreError> {
-        let store = async {
-            if let Some(flush) = self.flush.take() {
-                flush.await.1?;
-            }
-            let batch = self.line.batch();
-            if batch.progress.cursor > self.stored_cursor || !batch.deliveries.is_empty() {
-                self.shared.courier.deliveries.record_deliveries(self.id, batch).await?;
-            }
-            Ok(())
-        };
-        tokio::time::timeout(FAREWELL, store).await.unwrap_or(Ok(()))
-    }
-}
-
-/// Whether an event is for an endpoint.
-async fn wants(
-    shared: &Shared,
-    endpoint: &Endpoint,
-    globs: &[EventGlob],
-    event: &RecordedEvent,
-) -> Result<bool, StoreError> {
-    let Some(build) = event.stream.build() else { return Ok(false) };
-    let spec = &endpoint.spec;
-    if event.metadata.tenant != endpoint.tenant
-        || spec.build.is_some_and(|only| only != build)
-        || !(globs.is_empty() || globs.iter().any(|glob| glob.matches(&event.kind)))
-    {
-        return Ok(false);
-    }
-    if spec.projects.is_empty() && spec.labels.is_empty() {
-        return Ok(true);
-    }
-    let facts = shared.facts.of(event).await?;
-    Ok(facts.is_some_and(|facts| spec.wants(build, &facts)))
-}
-
-/// Sends an event, which may have to be read again.
-async fn attempt(
-    courier: &Courier,
-    to: &Destination,
-    item: &Item,
-    payload: PayloadKind,
-) -> Result<Attempted, StoreError> {
-    let now = courier.sender.clock.now();
-    let event = match &item.event {
-        Some(event) => Some(event.clone()),
-        None => {
-            let before = Position(item.delivery.id.position.0.saturating_sub(1));
-            courier.store.read_all(before, 1).await?.into_iter().next()
-        }
-    };
-    let Some(event) = event else {
-        return Ok(unsent(now, AttemptError::Protocol, "the event cannot be read"));
-    };
-    match message::body(&event, &item.delivery.event_id, payload) {
-        Ok(body) => Ok(courier.sender.send(to, &item.delivery.event_id, body).await),
-        Err(error) => {
-            Ok(unsent(now, AttemptError::Protocol, &format!("the event cannot be written: {error}")))
-        }
     }
 }

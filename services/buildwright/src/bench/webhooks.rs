@@ -14,7 +14,7 @@ use std::{
 /// Between two events, where it is measured how soon they come.
 const CALM: Duration = Duration::from_millis(4);
 /// Events that are stored together, where it is measured how many come.
-const BATCH: usize = 20;
+const BATCH: usize = 500;
 /// Endpoints that each get every event.
 const ENDPOINTS: usize = 10;
 

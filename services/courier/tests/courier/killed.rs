@@ -78,7 +78,7 @@ async fn endpoints(scene: &Scene, healthy: &[Receiver], sick: &[Receiver]) {
 async fn six_of_ten_endpoints_get_everything_in_order_though_four_are_sick_and_the_process_is_killed_five_times()
  {
     const BUILDS: u64 = 10;
-    let asked: u64 = environment(EVENTS).and_then(|text| text.parse().ok()).unwrap_or(2_000);
+    let asked: u64 = environment(EVENTS).and_then(|text| text.parse().ok()).unwrap_or(1_000);
     let each = asked / BUILDS;
     let folder = tempfile::tempdir().expect("a folder");
     let mut healthy = Vec::new();
