@@ -200,6 +200,26 @@ async fn what_came_from_a_stream_made_anew_since_settles_nobody_elses_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_is_at_work_goes_on_when_the_stream_of_its_order_is_made_anew() {
+    // Given an executor at work that renews its lease every second
+    let mut scene = Scene::new();
+    scene.options.ack_wait = Duration::from_secs(3);
+    let (driver, busy, other) = (scene.queue().await, scene.queue().await, scene.queue().await);
+    driver.offer(order(1, task(1), 1)).await.expect("taken");
+    let lease = soon(busy.take()).await.expect("open");
+
+    // When the stream is made anew, and what was first in it is done
+    befall(&scene.jetstream().await, Fault::StreamMadeAnew, ("TASKS", "executors")).await;
+    driver.offer(order(1, task(2), 1)).await.expect("taken");
+    soon(other.take()).await.expect("open").settle().await;
+
+    // Then what was at its place is not taken for withdrawn.
+    let revoked = lease.revoked();
+    let revoked = tokio::time::timeout(Duration::from_millis(2_500), revoked.cancelled()).await;
+    assert!(revoked.is_err(), "work that nobody withdrew was stopped");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_stream_that_takes_its_time_to_go_is_not_made_again_before() {
     let mut scene = Scene::new();
     // Then nothing would mend it.

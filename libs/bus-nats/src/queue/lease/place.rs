@@ -22,8 +22,8 @@ pub(super) struct Place {
 pub(super) enum Lies {
     /// The order.
     There,
-    /// Another one: the stream was made again, which we may not have heard of.
-    Another,
+    /// Another one, or nothing in a younger stream: it was made again, which we may not have heard of.
+    Elsewhere,
     Nothing,
 }
 
@@ -40,8 +40,12 @@ impl Place {
     pub(super) async fn lies(self, bus: &NatsBus) -> Result<Lies, async_nats::Error> {
         match bus.stream(&bus.tasks).await?.get_raw_message(self.sequence).await {
             Ok(found) if found.time.unix_timestamp_nanos() == self.stored => Ok(Lies::There),
-            Ok(_) => Ok(Lies::Another),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(Lies::Nothing),
+            Ok(_) => Ok(Lies::Elsewhere),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+                let stream = bus.jetstream.get_stream(&bus.tasks).await?;
+                let made = stream.cached_info().created.unix_timestamp_nanos();
+                Ok(if made > self.stored { Lies::Elsewhere } else { Lies::Nothing })
+            }
             Err(error) => Err(error.into()),
         }
     }
