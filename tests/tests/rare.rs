@@ -99,7 +99,9 @@ async fn a_command_that_writes_without_end_fills_neither_memory_nor_disk() {
     // Without the pages of the program's own file, of which a debug build has many.
     let (all, memory) = server.memory_kib();
     let kept = disk_kib(&server.beside(""));
-    println!("after 60 MB of output: {memory} KiB of memory, {all} with the program, {kept} KiB kept on disk");
+    println!(
+        "after 60 MB of output: {memory} KiB of memory, {all} with the program, {kept} KiB kept on disk"
+    );
     assert!(memory < 80_000, "{memory} KiB");
     assert!(kept < 100_000, "{kept} KiB");
 }
