@@ -20,6 +20,9 @@ use std::{
 
 const LIMIT: Duration = Duration::from_secs(60);
 const LOOKED_AT: Duration = Duration::from_secs(6);
+/// What is left of 60 MB beside the pages of its file, of which a released program has 22 MB and one built for debugging
+/// 45 and more.
+const OWN_KIB: u64 = 36_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_server_uses_under_one_percent_of_a_core_and_under_60_mb() {
@@ -33,7 +36,7 @@ async fn an_idle_server_uses_under_one_percent_of_a_core_and_under_60_mb() {
     let percent = used.as_secs_f64() / LOOKED_AT.as_secs_f64() * 100.0;
     println!("idle: {percent:.2} % of a core, {memory} KiB resident, {own} KiB of it not pages of files");
     assert!(percent < 1.0, "{percent} %");
-    assert!(memory < 60_000, "{memory} KiB");
+    assert!(own < OWN_KIB, "{own} KiB");
 
     // And after work it becomes idle again.
     let plan = Plan::of((0..10).map(|n| Task::command(&format!("t{n}"), "true")));
@@ -46,7 +49,7 @@ async fn an_idle_server_uses_under_one_percent_of_a_core_and_under_60_mb() {
         "after a build: {percent:.2} % of a core, {memory} KiB resident, {own} KiB of it not pages of files"
     );
     assert!(percent < 1.0, "{percent} %");
-    assert!(memory < 60_000, "{memory} KiB");
+    assert!(own < OWN_KIB, "{own} KiB");
 }
 
 /// How a server ended that could not start, and what it said.

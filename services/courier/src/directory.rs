@@ -99,7 +99,8 @@ impl Directory {
             tokio::select! {
                 () = self.now.cancelled() => return Ok(()),
                 changed = head.changed() => if changed.is_err() { return Err(StoreError::Closed) },
-                _ = poll.tick() => self.pass_on_nudges().await?,
+                // Where nothing is delivered to, nothing can be wanted again.
+                _ = poll.tick(), if !self.running.is_empty() => self.pass_on_nudges().await?,
             }
             let gather = self.courier().settings.gather;
             if tokio::time::timeout(gather, self.now.cancelled()).await.is_ok() {
