@@ -16,6 +16,8 @@ use testkit::nats::Proxy;
 
 /// Variables through which a developer's own account, or their settings, could reach a test.
 const PREFIXES: [&str; 5] = ["ANTHROPIC_", "CLAUDE", "BUILDWRIGHT_", "DATABASE_URL", "NATS_URL"];
+/// The key that all processes of a fleet seal secrets with: 32 bytes in base64.
+const SECRET_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 /// Says whether `up` or a fleet is tested: `fleet`.
 const STACK: &str = "BUILDWRIGHT_TEST_STACK";
 /// So long an executor may be silent, unless a test says otherwise: long enough for a machine with other work.
@@ -248,6 +250,10 @@ impl Launch {
         let door = if role == "api" { ["--listen", &self.listen] } else { ["--health", "127.0.0.1:0"] };
         start.args.extend(words(&door));
         start.environment.push(("DATABASE_URL".to_owned(), outside.database_url.clone()));
+        // Who makes secrets of webhooks, and who signs with them.
+        if ["api", "projector"].contains(&role) {
+            start.environment.push(("BUILDWRIGHT_SECRET_KEY".to_owned(), SECRET_KEY.to_owned()));
+        }
         start.args.push("--data-dir".into());
         start.args.push(start.data_dir.clone().into());
         let ours = self.environment.iter().filter(|(name, _)| name.starts_with("BUILDWRIGHT_"));
