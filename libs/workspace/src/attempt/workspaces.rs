@@ -1,6 +1,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use names::{Commit, Segment};
 
@@ -8,7 +8,7 @@ use super::layout;
 use super::pending::HarvestLimits;
 use crate::error::{GitError, blocking};
 use crate::invocation::Invocation;
-use crate::project::{Project, write_bundle};
+use crate::project::{Project, own_folder, write_bundle};
 use crate::removal;
 
 /// All attempts' workspaces: `<root>/<build>/<name>/`.
@@ -16,7 +16,13 @@ use crate::removal;
 pub struct Workspaces {
     root: PathBuf,
     limits: HarvestLimits,
+    build_folders: BuildFolders,
 }
+
+/// Locked while a build's folder is made and a workspace put into it, or removed because none is left: else
+/// the last attempt's end takes the folder from under the next one's beginning.
+#[derive(Debug, Clone, Default)]
+struct BuildFolders(Arc<Mutex<()>>);
 
 /// Whether the agent gets a git repository of its own in its tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +53,15 @@ pub struct AttemptWorkspace {
     pub(super) start: Commit,
     pub(super) limits: HarvestLimits,
     root: PathBuf,
+    build_folders: BuildFolders,
 }
 
 impl Workspaces {
     /// Uses (and creates, if need be) the folder `root`. Only we, and agents inside their own workspace,
     /// may write there.
     pub async fn new(root: PathBuf, limits: HarvestLimits) -> Result<Self, GitError> {
-        let root = blocking(move || crate::project::own_folder(&root, &[])).await?;
-        Ok(Self { root, limits })
+        let root = blocking(move || own_folder(&root, &[])).await?;
+        Ok(Self { root, limits, build_folders: BuildFolders::default() })
     }
 
     /// Checks out the start commit into a new workspace. What an earlier one of that name left is removed, and
@@ -69,6 +76,7 @@ impl Workspaces {
             start: spec.start.clone(),
             limits: self.limits,
             root: self.root.join(spec.build.as_str()).join(spec.name.as_str()),
+            build_folders: self.build_folders.clone(),
         };
         match workspace.fill(spec).await {
             Ok(()) => Ok(workspace),
@@ -82,7 +90,8 @@ impl Workspaces {
 
     /// Removes all workspaces of a build.
     pub async fn remove_build(&self, build: &Segment) -> Result<(), GitError> {
-        remove(self.root.join(build.as_str())).await
+        let path = self.root.join(build.as_str());
+        blocking(move || removal::remove(&path).map_err(GitError::file("remove", &path))).await
     }
 
     /// Removes all workspaces; for start-up, when none can be in use.
@@ -95,8 +104,10 @@ impl Workspaces {
 impl AttemptWorkspace {
     async fn fill(&self, spec: &AttemptSpec) -> Result<(), GitError> {
         let (root, objects, start) = (self.root.clone(), self.project.objects(), spec.start.clone());
+        let build_folders = self.build_folders.clone();
         blocking(move || {
             removal::remove(&root).map_err(GitError::file("remove", &root))?;
+            build_folders.enter(&root)?;
             layout::write_ours(&root, &objects, &start)
         })
         .await?;
@@ -141,13 +152,13 @@ impl AttemptWorkspace {
 
     /// Removes everything the attempt left, and the build's folder if this was its last workspace.
     pub async fn remove(self) -> Result<(), GitError> {
-        let build = self.root.parent().map(Path::to_owned);
-        remove(self.root).await?;
-        if let Some(build) = build {
-            // Fails while other workspaces are in it, as it should.
-            let _ = blocking(move || fs::remove_dir(build)).await;
-        }
-        Ok(())
+        let Self { root, build_folders, .. } = self;
+        blocking(move || {
+            removal::remove(&root).map_err(GitError::file("remove", &root))?;
+            build_folders.leave(&root);
+            Ok(())
+        })
+        .await
     }
 
     pub(super) fn run(&self, command: &'static str) -> Invocation {
@@ -159,6 +170,21 @@ impl AttemptWorkspace {
     }
 }
 
-async fn remove(path: PathBuf) -> Result<(), GitError> {
-    blocking(move || removal::remove(&path).map_err(GitError::file("remove", &path))).await
+impl BuildFolders {
+    /// Makes the folder of a workspace, and its build's if need be.
+    fn enter(&self, workspace: &Path) -> Result<(), GitError> {
+        let _locked = self.lock();
+        own_folder(workspace, &[]).map(drop)
+    }
+
+    /// Removes the folder of the build whose workspace this was, if it was the last one.
+    fn leave(&self, workspace: &Path) {
+        let _locked = self.lock();
+        // Fails while other workspaces are in it, as it should.
+        let _ = workspace.parent().map(fs::remove_dir);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -213,6 +213,19 @@ async fn removing_takes_the_workspace_and_then_the_builds_folder_but_nothing_bey
     assert!(outside.join("precious").exists());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_can_begin_while_what_was_the_builds_last_one_is_being_removed() {
+    let f = Fixture::new().await;
+    let base = f.base().await;
+    let come_and_go = async |name: &str| {
+        for _ in 0..300 {
+            f.prepare(name, &base).await.remove().await.unwrap();
+        }
+    };
+    tokio::join!(come_and_go("one"), come_and_go("two"), come_and_go("three"));
+    assert!(!f.path("workspaces/bld_1").exists());
+}
+
 #[tokio::test]
 async fn a_build_or_everything_can_be_removed_at_once_even_where_a_link_was_planted() {
     let f = Fixture::new().await;
