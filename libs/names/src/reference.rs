@@ -60,6 +60,9 @@ impl RefName {
     /// The longest name, in bytes.
     pub const MAX_BYTES: usize = 400;
 
+    /// What the names of refs of single fetches begin with.
+    pub const FETCHES: &str = "refs/fetches";
+
     /// Where the result of a build is kept: `refs/builds/<build>/result`.
     pub fn of_build(build: &Segment) -> Self {
         Self(format!("refs/builds/{build}/result"))
@@ -73,6 +76,11 @@ impl RefName {
     /// Where a commit is kept that others can have from us or that we have from others: `refs/shared/<commit>`.
     pub fn of_shared(commit: &crate::Commit) -> Self {
         Self(format!("refs/shared/{commit}"))
+    }
+
+    /// Where one fetch of one process puts what it brings: `refs/fetches/<process>-<number>`.
+    pub fn of_fetch(process: u32, number: u64) -> Self {
+        Self(format!("{}/{process}-{number}", Self::FETCHES))
     }
 
     /// Where what was fetched from elsewhere is kept: `refs/sources/<digest>`, the digest being that of the

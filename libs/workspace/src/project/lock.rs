@@ -9,6 +9,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
+use names::RefName;
+
 use crate::error::GitError;
 use crate::removal;
 
@@ -63,10 +65,13 @@ fn try_exclusive(file: &File) -> std::io::Result<bool> {
     Ok(false)
 }
 
-/// Removes what killed git processes leave: lock files, and objects and packs under temporary names.
+/// Removes what killed git processes leave: lock files, objects and packs under temporary names, and what was fetched
+/// for nobody.
 ///
 /// Call it only while nobody uses the repository.
 pub(super) fn clean(repository: &Path) -> Result<(), GitError> {
+    let fetches = repository.join(RefName::FETCHES);
+    removal::remove(&fetches).map_err(GitError::file("remove", &fetches))?;
     let mut pending = vec![repository.to_owned()];
     while let Some(directory) = pending.pop() {
         let failed = || GitError::file("read", &directory);

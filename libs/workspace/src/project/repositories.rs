@@ -146,8 +146,6 @@ impl Project {
     }
 
     /// Points a ref at a commit; with `expected`, only if it points there now (`None`: if it is absent).
-    ///
-    /// The process runs to its end even if the caller goes away: killed, it would leave a lock behind.
     pub(super) async fn set_ref(
         &self,
         name: &RefName,
@@ -156,15 +154,28 @@ impl Project {
     ) -> Result<(), GitError> {
         let null = "0".repeat(commit.as_str().len());
         let expected = expected.map(|expected| expected.map_or(null.as_str(), Commit::as_str));
-        let update = self
-            .run_locked("update-ref")?
-            .args(["--no-deref", name.as_str(), commit.as_str()])
-            .args(expected)
-            .stdout();
-        match tokio::spawn(update).await {
-            Ok(result) => result.map(drop),
-            Err(source) => Err(GitError::Pipe { command: "update-ref", source: source.into() }),
-        }
+        let update = self.run_locked("update-ref")?;
+        to_its_end(update.args(["--no-deref", name.as_str(), commit.as_str()]).args(expected)).await
+    }
+
+    /// Points a ref at the commit that another one points at, which goes.
+    pub(super) async fn rename_ref(
+        &self,
+        from: &RefName,
+        to: &RefName,
+        commit: &Commit,
+    ) -> Result<(), GitError> {
+        self.set_ref(to, commit, None).await?;
+        to_its_end(self.run_locked("update-ref")?.args(["--no-deref", "-d", from.as_str(), commit.as_str()]))
+            .await
+    }
+}
+
+/// Changes a ref. The process runs to its end even if the caller goes away: killed, it would leave a lock behind.
+async fn to_its_end(update: Invocation) -> Result<(), GitError> {
+    match tokio::spawn(update.stdout()).await {
+        Ok(result) => result.map(drop),
+        Err(source) => Err(GitError::Pipe { command: "update-ref", source: source.into() }),
     }
 }
 

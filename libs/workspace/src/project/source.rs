@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use names::{BranchName, Commit, RefName, RepositoryUrl, Transport};
@@ -63,8 +64,20 @@ pub(super) const TOLERATED: [&str; 4] =
 
 impl Project {
     /// Fetches a branch and returns its tip.
+    ///
+    /// Git refuses to write a ref that somebody else has moved since it began, so each fetch has one of its own. It
+    /// is left behind only by one that is killed, and then hinders nobody.
     pub(super) async fn fetch(&self, source: &Source) -> Result<Commit, BaseError> {
-        let kept_at = tracking_ref(source);
+        static FETCHES: AtomicU64 = AtomicU64::new(0);
+        let brought = RefName::of_fetch(std::process::id(), FETCHES.fetch_add(1, Ordering::Relaxed));
+        self.bring(source, &brought).await?;
+        let tip = self.resolve(&brought).await?.ok_or(BaseError::NoSuchBranch)?;
+        // So that the next fetch brings only what is new.
+        self.rename_ref(&brought, &tracking_ref(source), &tip).await?;
+        Ok(tip)
+    }
+
+    async fn bring(&self, source: &Source, to: &RefName) -> Result<(), BaseError> {
         let mut fetch = self.run_locked("fetch")?.network(self.rules.timeout);
         for (name, value) in &self.rules.environment {
             fetch = fetch.env(name, value);
@@ -87,15 +100,15 @@ impl Project {
         };
         fetch = pin(fetch, &source.url, address);
         let refspec = match &source.branch {
-            Some(branch) => format!("+refs/heads/{branch}:{kept_at}"),
-            None => format!("+HEAD:{kept_at}"),
+            Some(branch) => format!("+refs/heads/{branch}:{to}"),
+            None => format!("+HEAD:{to}"),
         };
         fetch
             .args(["--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--"])
             .args([source.url.as_str(), &refspec])
             .stdout()
             .await?;
-        self.resolve(&kept_at).await?.ok_or(BaseError::NoSuchBranch)
+        Ok(())
     }
 }
 

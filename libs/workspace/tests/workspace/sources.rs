@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use buildwright_workspace::{Access, BaseError, GitError, Project, Repositories, Source, SourceRules};
+use futures::future::join_all;
 use names::{BranchName, ProjectName, RefName};
 
 use crate::fixture::{Fixture, at, git, segment, write};
@@ -64,6 +65,45 @@ async fn a_source_is_fetched_as_it_is_now_and_the_projects_own_work_goes_on_top(
     assert_eq!(second.as_str(), git(&folder, &["rev-parse", "trunk"]));
     let refs = f.inspect(&["for-each-ref", "--format=%(refname)", "refs/sources"]);
     assert_eq!(refs.lines().count(), 1, "{refs}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_moved_can_be_fetched_by_many_at_once() {
+    let f = Fixture::new().await;
+    let (folder, source) = upstream(&f);
+    let main = BranchName::main();
+    f.project.base(&main, Some(&source), at(0)).await.unwrap();
+    for round in 0..5 {
+        git(&folder, &["commit", "-q", "--allow-empty", "-m", &format!("round {round}")]);
+        let tip = git(&folder, &["rev-parse", "trunk"]);
+        let all = join_all((0..5).map(|_| f.project.base(&main, Some(&source), at(0)))).await;
+        for found in all {
+            assert_eq!(found.unwrap().as_str(), tip);
+        }
+    }
+    // Of which one ref is left, so that the next fetch need not bring everything again.
+    let refs = f.inspect(&["for-each-ref", "--format=%(refname)"]);
+    assert!(refs.lines().count() == 1 && refs.starts_with("refs/sources/"), "{refs}");
+}
+
+#[tokio::test]
+async fn what_a_killed_fetch_leaves_hinders_nobody_and_is_removed() {
+    let f = Fixture::new().await;
+    let (folder, source) = upstream(&f);
+    let main = BranchName::main();
+    f.project.base(&main, Some(&source), at(0)).await.unwrap();
+    let fetches = f.repository().join("refs/fetches");
+    fs::create_dir_all(&fetches).unwrap();
+    write(&fetches.join("1-0.lock"), "");
+    write(&fetches.join("1-1"), &format!("{}\n", git(&folder, &["rev-parse", "trunk"])));
+    f.project.base(&main, Some(&source), at(0)).await.unwrap();
+
+    // The next one to have the project to itself
+    let Fixture { folder: home, git: program, project, .. } = f;
+    drop(project);
+    let project = crate::fixture::open_project(&program, &home.path().join("repositories"), "shop").await;
+    assert!(!fetches.exists());
+    project.base(&main, Some(&source), at(0)).await.unwrap();
 }
 
 #[tokio::test]
