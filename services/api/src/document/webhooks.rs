@@ -1,17 +1,16 @@
 //! The `webhooks` object, which utoipa does not know: one for each type of event.
 
-use crate::wire::EVENTS;
-use domain::build::BuildEvent;
+use crate::wire::{BUILD_EVENTS, EventKind};
 use serde_json::{Map, Value, json};
 
 /// Adds what is sent to those who subscribe.
 pub(crate) fn add(document: &mut Value) {
     let mut webhooks = Map::new();
     // What happens to endpoints is told in the log only.
-    for (kind, summary, data) in EVENTS.iter().filter(|(kind, ..)| BuildEvent::KINDS.contains(kind)) {
+    for EventKind { name, summary, data } in BUILD_EVENTS {
         let schema = format!("{}Event", data.trim_end_matches("Data"));
-        webhooks.insert((*kind).to_owned(), json!({ "post": post(kind, summary, &schema) }));
-        document["components"]["schemas"][schema] = payload(kind, summary, data);
+        webhooks.insert((*name).to_owned(), json!({ "post": post(name, summary, &schema) }));
+        document["components"]["schemas"][schema] = payload(name, summary, data);
     }
     document["webhooks"] = Value::Object(webhooks);
 }
@@ -85,16 +84,13 @@ fn seconds(parts: u64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::endpoint::EndpointEvent;
+    use crate::wire::ENDPOINT_EVENTS;
+    use domain::{build::BuildEvent, endpoint::EndpointEvent};
 
     #[test]
     fn every_event_is_in_the_catalogue() {
-        let kinds = EVENTS.iter().map(|(kind, ..)| *kind);
-        let (of_builds, of_endpoints): (Vec<&str>, Vec<&str>) =
-            kinds.partition(|kind| BuildEvent::KINDS.contains(kind));
-        assert_eq!(
-            (of_builds.as_slice(), of_endpoints.as_slice()),
-            (BuildEvent::KINDS, EndpointEvent::KINDS)
-        );
+        let names = |kinds: &[EventKind]| kinds.iter().map(|kind| kind.name).collect::<Vec<_>>();
+        assert_eq!(names(BUILD_EVENTS), BuildEvent::KINDS);
+        assert_eq!(names(ENDPOINT_EVENTS), EndpointEvent::KINDS);
     }
 }

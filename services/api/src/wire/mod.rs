@@ -25,7 +25,9 @@ pub(crate) use delivery::{
     DeliveryDetail, DeliveryList, DeliveryStatus, DeliveryView, PingView, RedeliveredView, status_of,
 };
 pub(crate) use event::{EventList, EventStream, EventView};
-pub(crate) use event_data::{EVENTS, EventData};
+#[cfg(test)]
+pub(crate) use event_data::ENDPOINT_EVENTS;
+pub(crate) use event_data::{BUILD_EVENTS, EventData, EventKind};
 pub(crate) use executor::{ExecutorList, ExecutorView};
 pub(crate) use file::{FileList, FileView};
 pub(crate) use link::links;
