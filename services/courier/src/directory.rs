@@ -93,12 +93,16 @@ impl Directory {
         let mut head = self.courier().store.head();
         let mut poll = tokio::time::interval(self.courier().settings.poll);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        head.mark_changed();
         loop {
-            head.borrow_and_update();
-            position = self.catch_up(position).await?;
             tokio::select! {
                 () = self.now.cancelled() => return Ok(()),
-                changed = head.changed() => if changed.is_err() { return Err(StoreError::Closed) },
+                changed = head.changed() => {
+                    if changed.is_err() {
+                        return Err(StoreError::Closed);
+                    }
+                    position = self.catch_up(position).await?;
+                }
                 // Where nothing is delivered to, nothing can be wanted again.
                 _ = poll.tick(), if !self.running.is_empty() => self.pass_on_nudges().await?,
             }
