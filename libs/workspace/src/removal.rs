@@ -4,6 +4,12 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// So long is tried again to remove what somebody still writes to; checking out a large tree takes seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Removes whatever is at `path`, without ever following a symbolic link. Nothing there is fine.
 ///
@@ -13,14 +19,30 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
         Ok(metadata) if !metadata.is_dir() => fs::remove_file(path),
-        // The standard library descends by directory handles, so a swapped link does not lead it astray.
-        Ok(_) => match fs::remove_dir_all(path) {
+        Ok(_) => match remove_directory(path) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 unlock(path)?;
-                fs::remove_dir_all(path)
+                remove_directory(path)
             }
             result => result,
         },
+    }
+}
+
+/// A process that outlived its parent, and is about to be killed or to end, may still write there: then it is tried
+/// again for a while.
+///
+/// The standard library descends by directory handles, so a swapped link does not lead it astray.
+fn remove_directory(path: &Path) -> io::Result<()> {
+    let began = Instant::now();
+    loop {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && began.elapsed() < PATIENCE => {
+                thread::sleep(PAUSE);
+            }
+            result => return result,
+        }
     }
 }
 
@@ -48,4 +70,28 @@ fn unlock(directory: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_still_writes_to_is_removed_once_they_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("workspace");
+        fs::create_dir_all(path.join("a")).unwrap();
+        let writer = thread::spawn({
+            let path = path.clone();
+            move || {
+                let files = (0..).map_while(|n| fs::write(path.join("a").join(n.to_string()), "x").ok());
+                files.take(50_000).count()
+            }
+        });
+        // Something is there to be removed while it writes.
+        while fs::read_dir(path.join("a")).unwrap().count() < 100 {}
+        remove(&path).unwrap();
+        writer.join().unwrap();
+        assert!(!path.exists());
+    }
 }
