@@ -191,6 +191,10 @@ impl TaskQueue for LocalQueue {
                     return Err(BusError::Closed);
                 }
                 if let Some((Waiting { order, handout }, lease, revoked)) = orders.take() {
+                    // Of two offers at once only one may have been heard.
+                    if !orders.waiting.is_empty() {
+                        self.shared.offered.notify_one();
+                    }
                     return Ok(Box::new(LocalLease {
                         order,
                         handout,
