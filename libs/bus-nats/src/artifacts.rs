@@ -135,7 +135,12 @@ impl NatsArtifacts {
         }
     }
 
-    /// Makes the content an artifact's, unless it has one. Returns whether it did.
+    /// Removes content that is nobody's. It is in nobody's way: of builds it would go with its age.
+    async fn discard(&self, bucket: Bucket, id: &str) {
+        let _ = self.bus.purge(bucket.stream(), content_subject(bucket, id)).await;
+    }
+
+    /// Makes the content an artifact's, unless it has one. Returns whether it did; an error says that it may have.
     async fn claim(&self, key: &ArtifactKey, content: Content) -> Result<bool, ArtifactError> {
         let bucket = Bucket::of(key.as_str());
         let Content { id, size, pieces, digest } = content;
@@ -218,15 +223,18 @@ impl ArtifactStore for NatsArtifacts {
         let inbox = self.bus.client.new_inbox();
         let id = inbox.rsplit('.').next().unwrap_or(&inbox);
         let bucket = Bucket::of(key.as_str());
-        let stored = match self.upload(bucket, id, &mut file).await {
-            Ok(content) => self.claim(key, content).await,
-            Err(error) => Err(error),
+        let claimed = match self.upload(bucket, id, &mut file).await {
+            // Whether it succeeded may be unknown: then the content may be the artifact's, and stays.
+            Ok(content) => self.claim(key, content).await?,
+            Err(error) => {
+                self.discard(bucket, id).await;
+                return Err(error);
+            }
         };
-        if !matches!(stored, Ok(true)) {
-            // What nobody refers to is in nobody's way; it would go with its age.
-            let _ = self.bus.purge(bucket.stream(), content_subject(bucket, id)).await;
+        if !claimed {
+            self.discard(bucket, id).await;
         }
-        stored
+        Ok(claimed)
     }
 
     async fn get(&self, key: &ArtifactKey, to: &Path) -> Result<(), ArtifactError> {

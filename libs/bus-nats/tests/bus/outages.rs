@@ -1,7 +1,7 @@
 //! The server goes, comes back, and may have lost everything.
 
 use crate::scene::{Scene, attempt, finished, name};
-use buildwright_bus_nats::{NatsBus, OutputBounds};
+use buildwright_bus_nats::{NatsArtifacts, NatsBus, OutputBounds};
 use domain::build::{Attempt, Work};
 use names::PoolName;
 use ports::{
@@ -9,7 +9,35 @@ use ports::{
     TaskQueue,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
-use testkit::bus::{build, noon, order, soon, task};
+use testkit::{
+    bus::{build, noon, order, soon, task},
+    nats::Proxy,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_artifact_whose_storing_was_not_confirmed_is_whole_or_can_be_stored_again() {
+    // Given a wire on which the last word about an artifact waits until it is given up
+    let mut scene = Scene::new();
+    scene.options.request_timeout = Duration::from_millis(300);
+    let wire = Proxy::to(scene.server.port()).await;
+    let behind = NatsArtifacts::new(&scene.bus_at(wire.url()).await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("content");
+    std::fs::write(&file, "x".repeat(300_000)).expect("written");
+    let key: ArtifactKey = "projects/shop/heads/1".to_owned().try_into().expect("a key");
+    wire.hold_at("HPUB $O.");
+    let (stored, ()) = tokio::join!(behind.put(&key, &file), wire.held());
+    stored.expect_err("nothing was confirmed");
+
+    // When it passes after all, and what was said after it
+    wire.release();
+    soon(async { while behind.put(&key, &file).await.is_err() {} }).await;
+
+    // Then what is there is there with all that belongs to it
+    let (artifacts, copy) = (scene.nats_artifacts().await, folder.path().join("copy"));
+    artifacts.get(&key, &copy).await.expect("there");
+    assert_eq!(std::fs::read(&copy).expect("read"), std::fs::read(&file).expect("read"));
+}
 
 /// Offers until the bus takes it, as the driver does.
 async fn offer(queue: &dyn TaskQueue, n: u32) {
