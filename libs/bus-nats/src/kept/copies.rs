@@ -7,7 +7,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -25,6 +25,8 @@ pub(super) struct Copies {
     folder: PathBuf,
     /// Their bytes, not less than there are.
     bytes: Arc<AtomicU64>,
+    /// Written to while a folder is removed because nothing is in it, so that nothing is about to be put there.
+    folders: Arc<RwLock<()>>,
 }
 
 #[derive(Debug, Clone)]
@@ -45,7 +47,7 @@ impl Kept {
 
 impl Copies {
     pub(super) async fn open(folder: PathBuf) -> io::Result<Self> {
-        let copies = Self { folder, bytes: Arc::default() };
+        let copies = Self { folder, bytes: Arc::default(), folders: Arc::default() };
         blocking(move || {
             fs::create_dir_all(&copies.folder)?;
             copies.count(&copies.list()?);
@@ -72,15 +74,16 @@ impl Copies {
 
     /// Keeps a copy, in the place of an earlier one. Returns the bytes of all.
     pub(super) async fn keep(&self, key: &ArtifactKey, from: &Path) -> io::Result<u64> {
-        let (to, from, bytes) = (self.folder.join(key.as_str()), from.to_owned(), Arc::clone(&self.bytes));
+        let (to, from, copies) = (self.folder.join(key.as_str()), from.to_owned(), self.clone());
         blocking(move || {
             let size = fs::metadata(&from)?.len();
             if fs::metadata(&to).is_ok_and(|copy| copy.len() == size) && same(&from, &to)? {
                 return Ok(0);
             }
+            let _no_folder_goes = copies.folders.read().unwrap_or_else(PoisonError::into_inner);
             fs::create_dir_all(to.parent().unwrap_or(&to))?;
             write(&to, |file| io::copy(&mut File::open(&from)?, file).map(drop))?;
-            Ok(bytes.fetch_add(size, Ordering::Relaxed) + size)
+            Ok(copies.bytes.fetch_add(size, Ordering::Relaxed) + size)
         })
         .await
     }
@@ -114,6 +117,7 @@ impl Copies {
                 let old = now.duration_since(copy.stored_at).is_ok_and(|old| old > age);
                 if (ages && old) || bytes > most {
                     gone(fs::remove_file(&copy.path))?;
+                    let _nobody_comes = copies.folders.write().unwrap_or_else(PoisonError::into_inner);
                     // Goes as far up as folders are empty.
                     let folders = copy.path.ancestors().skip(1).take_while(|folder| *folder != copies.folder);
                     let _ = folders.map(fs::remove_dir).find(Result::is_err);

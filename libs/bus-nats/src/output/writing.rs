@@ -65,24 +65,20 @@ impl Writer {
             .map(|(stream, at, text)| OutputLine { seq: 0, attempt: chunk.attempt, stream, at, text })
             .collect();
         let before = self.given;
-        let written = timeout(log.bounds.patience, async {
-            for piece in pieces(lines) {
-                let count = piece.len() as u64;
-                self.store(log, work, piece).await?;
-                self.lost = 0;
-                left = left.saturating_sub(count);
-            }
-            Ok::<_, async_nats::Error>(())
-        });
-        match written.await.unwrap_or_else(|late| Err(late.into())) {
-            Ok(()) => {}
-            Err(error) => {
+        for piece in pieces(lines) {
+            let count = piece.len() as u64;
+            // Of each message: a large chunk takes its time even while all is well.
+            let stored = timeout(log.bounds.patience, self.store(log, work, piece)).await;
+            if let Err(error) = stored.unwrap_or_else(|late| Err(late.into())) {
                 if self.lost == 0 {
                     tracing::warn!(%error, build.id = %work.0, "output of a run cannot be kept");
                 }
                 self.lost += left;
                 self.tail = None;
+                break;
             }
+            self.lost = 0;
+            left = left.saturating_sub(count);
         }
         (self.given > before).then_some(self.given)
     }
