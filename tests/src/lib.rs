@@ -49,6 +49,6 @@ pub use model::ScriptedModel;
 pub use patience::{until, within};
 pub use plan::{Plan, Task, bash, say, scripted, write};
 pub use processes::{Process, mentioning};
-pub use server::{Role, Server};
+pub use server::{CLEARED_WITHIN, Role, Server};
 pub use socket::Socket;
 pub use testkit::SmallDisk;

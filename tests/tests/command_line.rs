@@ -9,8 +9,8 @@
 )]
 
 use buildwright_blackbox::{
-    CommandLine, Hands, Launch, Plan, Ran, ScriptedModel, Server, Task, bash, mentioning, say, scripted,
-    until,
+    CLEARED_WITHIN, CommandLine, Hands, Launch, Plan, Ran, ScriptedModel, Server, Task, bash, mentioning,
+    say, scripted, until, within,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -22,6 +22,10 @@ use std::{
     process::{Child, Command},
     time::{Duration, Instant},
 };
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::ChildStderr,
+};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -32,6 +36,16 @@ fn pid(child: &Child) -> Pid {
 /// Waits for the end of a command that was started.
 async fn ended(child: Child) -> Ran {
     Ran::of(&tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap())
+}
+
+/// Reads until the first Ctrl-C is acknowledged.
+async fn heard(said: &mut Lines<BufReader<ChildStderr>>) {
+    while let Some(line) = said.next_line().await.unwrap() {
+        if line.contains("Ctrl-C again quits at once") {
+            return;
+        }
+    }
+    panic!("it ended");
 }
 
 /// A plan with one command that never ends by itself, in a file.
@@ -214,18 +228,21 @@ async fn a_second_ctrl_c_quits_at_once_and_leaves_nothing_running() {
     let plan = shell.home("plan.json");
     let deaf = format!("trap '' INT TERM; setsid sleep {mark}1 & sleep {mark}2; sleep {mark}3");
     fs::write(&plan, Plan::of([Task::command("deaf", &deaf)]).json().to_string()).unwrap();
-    let running = shell.command(&["build", "--plan", plan.to_str().unwrap()]).spawn().unwrap();
+    let mut running = shell.command(&["build", "--plan", plan.to_str().unwrap()]).spawn().unwrap();
+    let said = ChildStderr::from_std(running.stderr.take().unwrap()).unwrap();
+    let mut said = BufReader::new(said).lines();
     sleeping(&mark).await;
     kill(pid(&running), Signal::SIGINT).unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await; // Two that come at once are one.
+    // Two that come at once are one.
+    within(LIMIT, "the first Ctrl-C is heard", heard(&mut said)).await;
     let asked = Instant::now();
     let _ = kill(pid(&running), Signal::SIGINT);
     let ran = ended(running).await;
     println!("the second Ctrl-C ended it after {:?} with {}", asked.elapsed(), ran.code);
-    assert!(asked.elapsed() < Duration::from_millis(800), "{:?}", asked.elapsed());
+    // With the first alone it would end by itself, and with 1.
     assert_eq!(ran.code, 130);
-    until(Duration::from_secs(2), "nothing runs", || async { shell.processes().is_empty().then_some(()) })
-        .await;
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    until(CLEARED_WITHIN, "nothing runs", || async { shell.processes().is_empty().then_some(()) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -263,7 +280,7 @@ async fn commands_use_the_server_that_runs() {
     assert_eq!(server.get(&format!("/v1/builds/{id}")).await.ok()["status"], "executing");
     let cancelled = run(&["cancel", &id, "--reason", "changed my mind"]).await.ok();
     assert!(cancelled.out.contains("cancelled"), "{}", cancelled.out);
-    server.wait_until_nothing_works(Duration::from_secs(2)).await;
+    server.wait_until_nothing_works(CLEARED_WITHIN).await;
     // Once more is safe; what is completed cannot be cancelled.
     assert_eq!(run(&["cancel", &id]).await.code, 0);
     assert_eq!(run(&["cancel", built["id"].as_str().unwrap()]).await.code, 1);

@@ -9,12 +9,14 @@
 )]
 
 use buildwright_blackbox::{
-    Build, Hands, Launch, Plan, ScriptedModel, Server, Task, bash, git, say, scripted, write,
+    Build, CLEARED_WITHIN, Hands, Launch, Plan, ScriptedModel, Server, Task, bash, git, say, scripted, write,
 };
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(60);
+/// However busy the machine: what goes wrong here goes on for minutes.
+const SOON: Duration = Duration::from_secs(15);
 
 /// A server whose workers are the real CLI, and one try for everything.
 struct Site {
@@ -47,7 +49,7 @@ impl Site {
     /// How it failed; nothing of it may go on or be left.
     async fn failed(&self, build: &Build) -> (String, String) {
         let failure = build.failed(&self.server, LIMIT).await;
-        self.server.wait_until_nothing_works(Duration::from_secs(2)).await;
+        self.server.wait_until_nothing_works(CLEARED_WITHIN).await;
         let events = build.events(&self.server).await;
         // What an attempt that was stopped had cost may be told after the end.
         let last = events.kinds().into_iter().rfind(|kind| *kind != "usage_recorded");
@@ -127,7 +129,7 @@ async fn a_task_that_takes_too_long_is_stopped_with_all_it_started() {
     println!("a limit of 3 s ended the build after {:?}", begun.elapsed());
     assert_eq!(class, "timeout");
     assert!(message.contains("3 s"), "{message}");
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
     assert_eq!(build.events(&site.server).await.count("task_timeout"), 1);
     assert_eq!(build.tasks(&site.server).await[0]["status"], "timeout");
 }
@@ -142,7 +144,7 @@ async fn a_build_that_takes_too_long_is_stopped_with_all_it_started() {
     println!("a limit of 2 s ended the build after {:?}", begun.elapsed());
     assert_eq!(class, "timeout");
     assert!(message.contains("2 s"), "{message}");
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +188,7 @@ async fn a_credential_that_is_refused_fails_the_build_within_seconds() {
     println!("a refused key ended the build after {:?}", begun.elapsed());
     assert_eq!(class, "credential");
     assert!(message.contains("API key"), "{message}");
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
     assert!(!message.contains("sk-test"), "the key is shown: {message}");
 }
 
@@ -242,7 +244,7 @@ async fn a_repository_that_cannot_be_read_fails_the_build_within_seconds() {
         let build = site.server.submit(&order).await;
         let (class, message) = site.failed(&build).await;
         assert_eq!(class, "repository", "{url}: {message}");
-        assert!(begun.elapsed() < Duration::from_secs(15), "{url}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < SOON, "{url}: {:?}", begun.elapsed());
         assert_eq!(site.model.requests(), 0);
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(60);
-const LEASE_SECONDS: u64 = 2;
+const LEASE_SECONDS: u64 = 4;
 
 fn one() -> ExecutorLaunch {
     ExecutorLaunch::new().slots(1)

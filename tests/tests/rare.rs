@@ -9,8 +9,8 @@
 )]
 
 use buildwright_blackbox::{
-    Hands, Launch, Plan, ScriptedModel, Server, Task, assert_accounts_agree, bash, git, say, scripted, until,
-    write,
+    CLEARED_WITHIN, Hands, Launch, Plan, ScriptedModel, Server, Task, assert_accounts_agree, bash, git, say,
+    scripted, until, write,
 };
 use serde_json::json;
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
@@ -145,6 +145,6 @@ async fn a_cli_that_misbehaves_fails_the_build_and_nothing_else() {
         assert!(message.chars().count() <= 2_001, "{work}: {message}");
         let (memory, _) = server.memory_kib();
         assert!(memory < 400_000, "{work}: {memory} KiB");
-        server.wait_until_nothing_works(Duration::from_secs(2)).await;
+        server.wait_until_nothing_works(CLEARED_WITHIN).await;
     }
 }

@@ -9,7 +9,7 @@
 )]
 
 use buildwright_blackbox::{
-    Build, Chance, Events, Hands, Launch, Plan, ScriptedModel, Server, Task, say, write,
+    Build, CLEARED_WITHIN, Chance, Events, Hands, Launch, Plan, ScriptedModel, Server, Task, say, write,
 };
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ async fn dies_and_finishes(mut server: Server, most_wait: Duration) {
     println!("processes outlived their server by {longest:?} at most; done {:?} later", begun.elapsed());
     assert_it_is_whole(&server, &build).await;
     assert_eq!(build.tree(&server).await, undisturbed);
-    server.wait_until_nothing_works(Duration::from_secs(2)).await;
+    server.wait_until_nothing_works(CLEARED_WITHIN).await;
     assert!(server.workspaces().is_empty(), "{:?}", server.workspaces());
 }
 

@@ -8,7 +8,7 @@
     reason = "a test fails by panicking, and prints what it measured"
 )]
 
-use buildwright_blackbox::{Hands, Launch, Plan, ScriptedModel, Server, SmallDisk, Task, bash, say};
+use buildwright_blackbox::{Hands, Launch, Plan, ScriptedModel, Server, SmallDisk, Task, bash, say, until};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::{
@@ -28,6 +28,7 @@ const OWN_KIB: u64 = 36_000;
 async fn an_idle_server_uses_under_one_percent_of_a_core_and_under_60_mb() {
     let model = ScriptedModel::start().await;
     let server = Server::start(Launch::with(Hands::Claude(&model))).await;
+    at_rest(&server).await;
     let before = server.processor_time();
     // The time is what is measured.
     tokio::time::sleep(LOOKED_AT).await;
@@ -41,6 +42,7 @@ async fn an_idle_server_uses_under_one_percent_of_a_core_and_under_60_mb() {
     // And after work it becomes idle again.
     let plan = Plan::of((0..10).map(|n| Task::command(&format!("t{n}"), "true")));
     server.submit(&json!({ "prompt": "p", "plan": plan.json() })).await.completed(&server, LIMIT).await;
+    at_rest(&server).await;
     let before = server.processor_time();
     tokio::time::sleep(LOOKED_AT).await;
     let percent = (server.processor_time() - before).as_secs_f64() / LOOKED_AT.as_secs_f64() * 100.0;
@@ -50,6 +52,16 @@ async fn an_idle_server_uses_under_one_percent_of_a_core_and_under_60_mb() {
     );
     assert!(percent < 1.0, "{percent} %");
     assert!(own < OWN_KIB, "{own} KiB");
+}
+
+/// Waits until it has put away what it was at: until it uses no processor for some ticks of its clock.
+async fn at_rest(server: &Server) {
+    until(LIMIT, "it is at rest", || async {
+        let before = server.processor_time();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        (server.processor_time() == before).then_some(())
+    })
+    .await;
 }
 
 /// How a server ended that could not start, and what it said.

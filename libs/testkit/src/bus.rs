@@ -10,4 +10,5 @@ pub mod queue;
 pub mod roster;
 mod scene;
 
+use scene::woken;
 pub use scene::{Stage, build, noon, order, soon, task};

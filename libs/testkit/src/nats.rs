@@ -73,11 +73,20 @@ impl Server {
     /// If it is running or does not come up.
     pub fn start_again(&mut self) {
         assert!(self.running.is_none(), "it is running");
+        let began = Instant::now();
+        // While it was away, another process may have taken its port for a moment.
+        while !self.try_start() {
+            let log = || fs::read_to_string(self.log()).unwrap_or_default();
+            assert!(began.elapsed() < Duration::from_secs(10), "nats-server did not come up:\n{}", log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn try_start(&mut self) -> bool {
         let ports = self.folder.path().join("ports");
         let _ = fs::remove_dir_all(&ports);
         fs::create_dir_all(&ports).expect("a folder");
         let port = if self.port == 0 { "-1".to_owned() } else { self.port.to_string() };
-        let log = self.folder.path().join("log");
         let mut shell = Command::new("sh")
             .args(["-c", WATCHED, "sh"])
             .arg(program())
@@ -86,7 +95,7 @@ impl Server {
             .arg("--ports_file_dir")
             .arg(&ports)
             .arg("--log")
-            .arg(&log)
+            .arg(self.log())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -96,9 +105,11 @@ impl Server {
         BufReader::new(shell.stdout.take().expect("piped")).read_line(&mut line).expect("its id");
         let server = Pid::from_raw(line.trim().parse().expect("a process id"));
         self.running = Some(Running { shell, server });
-        self.port = wait_for(&ports).unwrap_or_else(|| {
-            panic!("nats-server did not come up:\n{}", fs::read_to_string(&log).unwrap_or_default())
-        });
+        match wait_for(&ports, server) {
+            Some(port) => self.port = port,
+            None => self.kill(),
+        }
+        self.running.is_some()
     }
 
     /// Asks it to end, and waits until it has.
@@ -140,6 +151,10 @@ impl Server {
         self.folder.path().join("data")
     }
 
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
     fn signal(&self, signal: Signal) {
         let running = self.running.as_ref().expect("it is running");
         kill(running.server, signal).expect("signalled");
@@ -173,10 +188,10 @@ fn is_there(process: Pid) -> bool {
     }
 }
 
-/// The port, from the file that the server writes when it takes connections.
-fn wait_for(ports: &Path) -> Option<u16> {
+/// The port, from the file that the server writes when it takes connections; `None` if it ends instead.
+fn wait_for(ports: &Path, server: Pid) -> Option<u16> {
     let patience = Instant::now() + Duration::from_secs(30);
-    while Instant::now() < patience {
+    while is_there(server) && Instant::now() < patience {
         for file in fs::read_dir(ports).ok()?.flatten() {
             let text = fs::read_to_string(file.path()).unwrap_or_default();
             let ports: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();

@@ -16,7 +16,7 @@ async fn an_order_stays_with_an_executor_that_works_longer_than_ack_wait() {
     let (driver, worker, idle) = (scene.queue().await, scene.queue().await, scene.queue().await);
     driver.offer(order(1, task(1), 1)).await.expect("taken");
     let lease = soon(worker.take()).await.expect("open");
-    let second = tokio::time::timeout(Duration::from_millis(3_500), idle.take()).await;
+    let second = tokio::time::timeout(scene.options.ack_wait * 2, idle.take()).await;
     assert!(second.is_err(), "two hold the same order");
     assert!(!lease.is_lost() && !lease.revoked().is_cancelled());
     lease.settle().await;
@@ -38,7 +38,8 @@ async fn an_executor_cut_off_longer_than_ack_wait_loses_its_order_to_another() {
     wire.hold();
     let again = soon(other.take()).await.expect("open");
     assert_eq!(name(&*again), format!("{} task-1 1", build(1)));
-    assert!(cut.elapsed() < Duration::from_secs(4), "{:?}", cut.elapsed());
+    // Not only when the next request is due.
+    assert!(cut.elapsed() < Duration::from_secs(15), "{:?}", cut.elapsed());
     // Before that moment the first one knew: never did two believe they hold it.
     assert!(lost.is_lost() && lost.revoked().is_cancelled());
 
@@ -47,7 +48,7 @@ async fn an_executor_cut_off_longer_than_ack_wait_loses_its_order_to_another() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(lost.is_lost());
     lost.settle().await;
-    let third = tokio::time::timeout(Duration::from_millis(1_500), cut_off.take()).await;
+    let third = tokio::time::timeout(scene.options.ack_wait * 3 / 2, cut_off.take()).await;
     assert!(third.is_err(), "the order came a third time");
     assert!(!again.is_lost());
     again.settle().await;
@@ -72,7 +73,8 @@ async fn a_lost_lease_that_is_dropped_is_not_given_back_over_the_head_of_its_hol
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_a_dead_executor_held_is_handed_out_again() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
+    scene.options.ack_wait = Duration::from_secs(1);
     let wire = Proxy::to(scene.server.port()).await;
     let (driver, other) = (scene.queue().await, scene.queue().await);
     for n in 0..5 {
@@ -124,7 +126,8 @@ async fn a_revocation_that_nobody_heard_is_noticed_with_the_next_renewal() {
     stream.purge().filter(format!("buildwright.tasks.*.*.{}.>", build(1))).await.expect("removed");
     soon(revoked.revoked().cancelled()).await;
     assert!(!revoked.is_lost(), "what it cost must still be reported");
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // The other one has been renewed since.
+    tokio::time::sleep(scene.options.ack_wait / 2).await;
     assert!(!other.revoked().is_cancelled());
 }
 

@@ -24,13 +24,13 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Leases of a second: what has to wait for one to run out does not wait long. Little room, so that stories
-    /// can be told on a disk that is almost full.
+    /// Leases that do not run out when the machine is busy, and yet soon. Little room, so that stories can be told
+    /// on a disk that is almost full.
     pub(crate) fn new() -> Self {
         let server = Server::start();
         let folder = tempfile::tempdir().expect("a folder");
         let options = NatsOptions {
-            ack_wait: Duration::from_secs(1),
+            ack_wait: Duration::from_secs(3),
             output_bytes: 64 << 20,
             events_bytes: 64 << 20,
             ..NatsOptions::new(server.url())

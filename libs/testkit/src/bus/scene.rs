@@ -82,3 +82,11 @@ pub fn order(of: u64, work: Work, attempt: u32) -> WorkOrder {
 pub async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), what).await.expect("it did not come to pass")
 }
+
+/// Whether news woke those who waited, and not their next look, which is seconds away. A busy machine is late now and
+/// then; whoever only looks is so most of the time.
+pub(super) fn woken(waits: &[Duration]) -> bool {
+    let mut waits = waits.to_vec();
+    waits.sort_unstable();
+    waits[waits.len() / 2] < Duration::from_secs(1)
+}

@@ -8,7 +8,6 @@ use std::time::Duration;
 pub(crate) struct Sse {
     bytes: BoxStream<'static, reqwest::Result<bytes::Bytes>>,
     buffer: String,
-    pub(crate) comments: usize,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,19 +33,31 @@ impl Sse {
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
         assert!(!response.headers().contains_key("content-encoding"));
-        Self { bytes: response.bytes_stream().boxed(), buffer: String::new(), comments: 0 }
+        Self { bytes: response.bytes_stream().boxed(), buffer: String::new() }
     }
 
     /// The next event; `None` at the end of the stream.
     pub(crate) async fn next(&mut self) -> Option<SseEvent> {
+        while let Some(block) = self.block().await {
+            if let Some(event) = parse(&block) {
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    /// Waits for a comment, before any event.
+    pub(crate) async fn comment(&mut self) {
+        let block = self.block().await.expect("the stream is open");
+        assert_eq!(parse(&block), None);
+    }
+
+    async fn block(&mut self) -> Option<String> {
         loop {
-            while let Some((block, rest)) = self.buffer.split_once("\n\n") {
-                let event = parse(block);
+            if let Some((block, rest)) = self.buffer.split_once("\n\n") {
+                let block = block.to_owned();
                 self.buffer = rest.to_owned();
-                match event {
-                    Some(event) => return Some(event),
-                    None => self.comments += 1,
-                }
+                return Some(block);
             }
             let chunk = tokio::time::timeout(Duration::from_secs(30), self.bytes.next());
             match chunk.await.expect("the stream says something within 30 seconds") {
