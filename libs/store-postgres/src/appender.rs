@@ -5,7 +5,6 @@ use crate::{
     dice::Dice,
     failure::{Failure, Meaning},
     link::Link,
-    notices::Notices,
     progress::{Progress, Shared},
 };
 use ports::StoreError;
@@ -33,14 +32,13 @@ pub(crate) struct Appender {
     link: Link,
     patience: Duration,
     shared: Arc<Shared>,
-    notices: Arc<Notices>,
     dice: Dice,
     waiting: VecDeque<Waiting>,
 }
 
 impl Appender {
-    pub(crate) fn new(link: Link, patience: Duration, shared: Arc<Shared>, notices: Arc<Notices>) -> Self {
-        Self { link, patience, shared, notices, dice: Dice::default(), waiting: VecDeque::new() }
+    pub(crate) fn new(link: Link, patience: Duration, shared: Arc<Shared>) -> Self {
+        Self { link, patience, shared, dice: Dice::default(), waiting: VecDeque::new() }
     }
 
     /// Appends until the store is closed or dropped.
@@ -100,13 +98,12 @@ impl Appender {
 
     async fn store(&mut self, batch: &[Waiting]) -> Result<Vec<Outcome>, sqlx::Error> {
         let number = self.dice.roll();
-        let told = self.notices.tell(batch);
         let began = Instant::now();
         // While the server is known to be away, nobody waits to hear so.
         let patience = if self.link.is_up() { self.patience } else { Duration::ZERO };
         let mut tries = 0;
         loop {
-            let error = match self.link.append(batch, number, told.as_deref()).await {
+            let error = match self.link.append(batch, number).await {
                 Ok(outcomes) => return Ok(outcomes),
                 Err(error) => error,
             };

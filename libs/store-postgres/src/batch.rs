@@ -13,7 +13,7 @@ const MOST: usize = 256;
 const MOST_BYTES: usize = 8 << 20;
 
 const APPEND: &str = "SELECT append, stored_at, stream_version \
-     FROM append_events_and_tell($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ORDER BY append";
+     FROM append_events_of_tenants($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ORDER BY append";
 
 /// An append and who waits for it.
 #[derive(Debug)]
@@ -82,11 +82,9 @@ impl<'a> Columns<'a> {
         Ok(columns)
     }
 
-    /// `told` is what is told of the batch beside its end.
-    pub(crate) fn query<'q>(&'q self, number: i64, told: Option<&'q str>) -> Query<'q> {
+    pub(crate) fn query(&self, number: i64) -> Query<'_> {
         sqlx::query(APPEND)
             .bind(number)
-            .bind(told)
             .bind(&self.streams)
             .bind(&self.expected)
             .bind(&self.sizes)

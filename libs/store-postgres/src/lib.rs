@@ -16,7 +16,6 @@
 //! | `batch` | which of the waiting appends share a statement, and what it says of them |
 //! | `link` | the appender's connection |
 //! | `progress` | how far log and read models have come, as this process knows |
-//! | `notices` | small batches of events that are told with the notification of their append |
 //! | `wakeups` | telling other processes of it, and hearing from them |
 //! | `projecting` | the read models' checkpoint: only one process at a time moves it |
 //! | `tail` | the end of the log in memory |
@@ -42,7 +41,6 @@ mod leadership;
 mod link;
 mod listing;
 mod migrations;
-mod notices;
 mod options;
 mod progress;
 mod projecting;

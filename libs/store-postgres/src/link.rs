@@ -28,12 +28,11 @@ impl Link {
         Ok(())
     }
 
-    /// Stores a batch under a number, and tells everybody of it. The same again, under the same number, stores nothing twice.
+    /// Stores a batch under a number. The same again, under the same number, stores nothing twice.
     pub(crate) async fn append(
         &mut self,
         batch: &[Waiting],
         number: i64,
-        told: Option<&str>,
     ) -> Result<Vec<Outcome>, sqlx::Error> {
         let columns = Columns::of(batch)?;
         // Taken out while in use: whatever ends this early, nobody reads the rest of an old answer.
@@ -41,8 +40,7 @@ impl Link {
             Some(connection) => connection,
             None => self.sessions.connect().await?,
         };
-        let rows =
-            within(self.sessions.silence, columns.query(number, told).fetch_all(&mut connection)).await;
+        let rows = within(self.sessions.silence, columns.query(number).fetch_all(&mut connection)).await;
         if rows.as_ref().err().is_none_or(|error| Meaning::of(error) != Meaning::Lost) {
             self.connection = Some(connection);
         }

@@ -52,11 +52,6 @@ fn migrator() -> Migrator {
         step(5, "idempotency", include_str!("../../../migrations/postgres/0005_idempotency.sql")),
         step(6, "webhook endpoints", include_str!("../../../migrations/postgres/0006_webhook_endpoints.sql")),
         step(7, "deliveries", include_str!("../../../migrations/postgres/0007_deliveries.sql")),
-        step(
-            8,
-            "small appends tell",
-            include_str!("../../../migrations/postgres/0008_small_appends_tell.sql"),
-        ),
     ]);
     // While a fleet is upgraded, old processes start over the tables of the new ones: see the folder's README.
     migrator.set_ignore_missing(true);

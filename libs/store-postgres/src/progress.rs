@@ -36,11 +36,6 @@ impl Progress {
         )
     }
 
-    /// What is told beside it.
-    pub(crate) fn rest(text: &str) -> Option<&str> {
-        text.splitn(4, ' ').nth(3)
-    }
-
     pub(crate) fn read(row: &PgRow) -> Result<Self, Damage> {
         let number = |column| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
         let projected = Checkpoint { era: number(1)?, position: Position(number(2)?) };
@@ -153,9 +148,6 @@ mod tests {
     fn it_reads_what_another_process_wrote() {
         let told = progress(12, 3, 4);
         assert_eq!(told.to_string().parse(), Ok(told));
-        let more = format!("{told} and more");
-        assert_eq!((more.parse(), Progress::rest(&more)), (Ok(told), Some("and more")));
-        assert_eq!(Progress::rest(&told.to_string()), None);
         for nonsense in ["", "1 2", "a 1 2", "-1 0 0"] {
             nonsense.parse::<Progress>().expect_err(nonsense);
         }

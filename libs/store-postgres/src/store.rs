@@ -8,7 +8,6 @@ use crate::{
     link::Link,
     listing,
     migrations::{self, Unsuitable},
-    notices::Notices,
     progress::{Progress, Shared},
     projecting::Projecting,
     sessions::{Pool, Sessions},
@@ -60,8 +59,7 @@ impl PostgresStore {
     /// If the database cannot be reached, or is not PostgreSQL 15 or later with UTF8.
     pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let sessions = Sessions::new(url, &options).map_err(store_error)?;
-        let (known, notices) = prepare(&sessions).await?;
-        let notices = Arc::new(notices);
+        let known = prepare(&sessions).await?;
         let readers = Pool::new(&sessions, options.readers).map_err(store_error)?;
         let tail = Tail::new(options.tail_events, options.tail_bytes);
         let shared = Arc::new(Shared::new(known, tail));
@@ -69,12 +67,10 @@ impl PostgresStore {
         let mut link = Link::new(sessions.clone());
         link.connect().await.map_err(store_error)?;
         let (requests, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(
-            Appender::new(link, options.patience, Arc::clone(&shared), Arc::clone(&notices)).run(waiting),
-        );
+        tokio::spawn(Appender::new(link, options.patience, Arc::clone(&shared)).run(waiting));
 
         let stop = CancellationToken::new();
-        let wakeups = Wakeups::new(Arc::clone(&shared), notices, sessions, options).map_err(store_error)?;
+        let wakeups = Wakeups::new(Arc::clone(&shared), sessions, options).map_err(store_error)?;
         tokio::spawn(stop.clone().run_until_cancelled_owned(wakeups.run()));
 
         let projecting = Projecting::new(readers.clone(), Arc::clone(&shared));
@@ -101,17 +97,16 @@ impl PostgresStore {
 }
 
 /// Brings the tables up to date and tells where everything stands.
-async fn prepare(sessions: &Sessions) -> Result<(Progress, Notices), StoreError> {
+async fn prepare(sessions: &Sessions) -> Result<Progress, StoreError> {
     let mut connection = sessions.connect_to_migrate().await.map_err(store_error)?;
     migrations::run(&mut connection).await.map_err(|unsuitable| match unsuitable {
         Unsuitable::Sql(error) => store_error(error),
         other => StoreError::Unavailable(Box::new(other)),
     })?;
     let row = Progress::query().fetch_one(&mut connection).await.map_err(store_error)?;
-    let key = Notices::query().fetch_one(&mut connection).await.map_err(store_error)?;
     // The server notices anyway.
     let _ = connection.close().await;
-    Ok((Progress::read(&row)?, Notices::read(&key)?))
+    Ok(Progress::read(&row)?)
 }
 
 #[async_trait]

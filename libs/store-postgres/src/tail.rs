@@ -1,6 +1,6 @@
 use names::TenantName;
 use ports::{Position, RecordedEvent, TenantPage};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// A piece of the log near its end, without gaps, for readers that follow it.
 ///
@@ -8,8 +8,6 @@ use std::collections::{BTreeMap, VecDeque};
 #[derive(Debug)]
 pub(crate) struct Tail {
     events: VecDeque<RecordedEvent>,
-    /// What came before what it goes on from.
-    ahead: BTreeMap<u64, RecordedEvent>,
     bytes: usize,
     most_events: usize,
     most_bytes: usize,
@@ -17,35 +15,26 @@ pub(crate) struct Tail {
 
 impl Tail {
     pub(crate) fn new(most_events: usize, most_bytes: usize) -> Self {
-        Self { events: VecDeque::new(), ahead: BTreeMap::new(), bytes: 0, most_events, most_bytes }
+        Self { events: VecDeque::new(), bytes: 0, most_events, most_bytes }
     }
 
-    /// Whether there is nothing new up to a position.
-    pub(crate) fn has(&self, position: Position) -> bool {
-        self.last().is_some_and(|last| position.0 <= last)
-    }
-
-    /// Adds what this process stored, or was told that another did. Either may come before what is between: then it
-    /// waits for that to be told or read, as long as there is room.
+    /// Adds what this process stored. If other processes' events come between, the piece begins anew.
     pub(crate) fn stored(&mut self, event: RecordedEvent) {
-        if !self.has(event.position) && !self.ahead.contains_key(&event.position.0) {
-            self.bytes += weight(&event);
-            self.ahead.insert(event.position.0, event);
-            self.join();
-            self.shrink();
+        match self.last() {
+            Some(last) if event.position.0 <= last => return,
+            Some(last) if event.position.0 > last + 1 => self.clear(),
+            _ => {}
         }
+        self.push(event);
     }
 
     /// Adds what somebody read, so far as it goes on from what is here.
     pub(crate) fn read(&mut self, events: &[RecordedEvent]) {
         for event in events {
             if self.last().is_none_or(|last| event.position.0 == last + 1) {
-                self.bytes += weight(event);
-                self.events.push_back(event.clone());
+                self.push(event.clone());
             }
         }
-        self.join();
-        self.shrink();
     }
 
     /// The events after a position; `None` if they are not all here, as far as `head` tells, or there are none:
@@ -54,7 +43,7 @@ impl Tail {
         let before_first = self.events.front()?.position.0.saturating_sub(1);
         let skip = usize::try_from(after.0.checked_sub(before_first)?).ok()?;
         let here = self.events.len().saturating_sub(skip);
-        let enough = here >= limit || self.has(head);
+        let enough = here >= limit || self.last()? >= head.0;
         (here > 0 && enough).then(|| self.events.range(skip..).take(limit).cloned().collect())
     }
 
@@ -80,7 +69,6 @@ impl Tail {
 
     pub(crate) fn clear(&mut self) {
         self.events.clear();
-        self.ahead.clear();
         self.bytes = 0;
     }
 
@@ -88,25 +76,12 @@ impl Tail {
         self.events.back().map(|event| event.position.0)
     }
 
-    /// Adds what waited, as far as nothing is between any more.
-    fn join(&mut self) {
-        while let Some(first) = self.ahead.first_entry() {
-            match self.events.back().map(|event| event.position.0) {
-                Some(last) if *first.key() > last + 1 => return,
-                Some(last) if *first.key() <= last => self.bytes -= weight(&first.remove()),
-                _ => self.events.push_back(first.remove()),
-            }
-        }
-    }
-
-    /// What goes on from nothing any more begins anew.
-    fn shrink(&mut self) {
-        while self.events.len() + self.ahead.len() > self.most_events || self.bytes > self.most_bytes {
-            let Some(oldest) = self.events.pop_front() else { return };
-            self.bytes -= weight(&oldest);
-            if self.events.is_empty() {
-                self.join();
-            }
+    fn push(&mut self, event: RecordedEvent) {
+        self.bytes += weight(&event);
+        self.events.push_back(event);
+        while self.events.len() > self.most_events || self.bytes > self.most_bytes {
+            let Some(event) = self.events.pop_front() else { break };
+            self.bytes -= weight(&event);
         }
     }
 }
@@ -173,45 +148,10 @@ mod tests {
         tail.stored(event(4));
         tail.stored(event(5));
         tail.stored(event(9));
-        assert_eq!(positions(&tail, 3, 9), Some(vec![4, 5]));
-        assert_eq!(positions(&tail, 8, 9), None);
-        tail.read(&events(6..=10));
-        assert_eq!(positions(&tail, 3, 9), Some(vec![4, 5, 6, 7, 8, 9, 10]));
-    }
-
-    #[test]
-    fn what_comes_early_waits_for_what_is_between() {
-        let mut tail = Tail::new(100, 10_000);
-        tail.read(&events(1..=3));
-        events([6, 9, 7, 7, 6]).into_iter().for_each(|event| tail.stored(event));
-        assert_eq!(positions(&tail, 0, 9), Some(vec![1, 2, 3]));
-        tail.stored(event(5));
-        assert_eq!(positions(&tail, 0, 9), Some(vec![1, 2, 3]));
-        tail.stored(event(4));
-        assert_eq!(positions(&tail, 3, 9), Some(vec![4, 5, 6, 7]));
-        tail.stored(event(10));
-        tail.read(&events(8..=11));
-        assert_eq!(positions(&tail, 7, 9), Some(vec![8, 9, 10, 11]));
-    }
-
-    #[test]
-    fn it_stays_within_its_bounds_whatever_comes_in_whatever_order() {
-        let mut tail = Tail::new(10, 65);
-        let mut random = 1_u64;
-        for step in 0..10_000 {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let position = step / 4 + (random >> 60);
-            match random >> 58 & 3 {
-                0 => tail.read(&events(position..position + 3)),
-                _ => tail.stored(event(position)),
-            }
-            let both = || tail.events.iter().chain(tail.ahead.values());
-            assert_eq!(tail.bytes, both().map(weight).sum::<usize>());
-            assert!(tail.bytes <= 65 && both().count() <= 10);
-            let neighbours = tail.events.iter().zip(tail.events.iter().skip(1));
-            assert!(neighbours.map(|(a, b)| b.position.0 - a.position.0).all(|step| step == 1));
-            assert!(tail.ahead.keys().all(|ahead| tail.last().is_some_and(|last| last + 1 < *ahead)));
-        }
+        assert_eq!(positions(&tail, 4, 9), None);
+        assert_eq!(positions(&tail, 8, 9), Some(vec![9]));
+        tail.read(&events(8..=10));
+        assert_eq!(positions(&tail, 8, 9), Some(vec![9, 10]));
     }
 
     #[test]

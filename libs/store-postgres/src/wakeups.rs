@@ -5,11 +5,9 @@
 
 use crate::{
     PostgresOptions,
-    notices::Notices,
     progress::{Progress, Shared},
     sessions::{Pool, Sessions},
 };
-use ports::Position;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 
@@ -20,7 +18,6 @@ pub(crate) const CHANNEL: &str = "buildwright";
 #[derive(Debug)]
 pub(crate) struct Wakeups {
     shared: Arc<Shared>,
-    notices: Arc<Notices>,
     sessions: Sessions,
     /// To ask over.
     pool: Pool,
@@ -32,12 +29,11 @@ pub(crate) struct Wakeups {
 impl Wakeups {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        notices: Arc<Notices>,
         sessions: Sessions,
         options: PostgresOptions,
     ) -> Result<Self, sqlx::Error> {
         let pool = Pool::new(&sessions, 1)?;
-        Ok(Self { shared, notices, sessions, pool, options, doubt: Notify::new() })
+        Ok(Self { shared, sessions, pool, options, doubt: Notify::new() })
     }
 
     /// Runs until it is dropped or the store is closed.
@@ -97,10 +93,8 @@ impl Wakeups {
         *pause = Duration::from_millis(50);
         self.doubt.notify_one();
         while let Some(notification) = listener.try_recv().await? {
-            let text = notification.payload();
-            match text.parse::<Progress>() {
+            match notification.payload().parse() {
                 Ok(told) => {
-                    self.take_in(text, told.head);
                     self.shared.learn(told);
                 }
                 // A newer version may have more to tell.
@@ -108,21 +102,5 @@ impl Wakeups {
             }
         }
         Ok(())
-    }
-
-    /// Keeps the events that were told, so that nobody has to read them.
-    fn take_in(&self, text: &str, head: Position) {
-        let Some(told) = Progress::rest(text) else { return };
-        // Most of what a process hears it has said itself.
-        if self.shared.tail().has(head) {
-            return;
-        }
-        match self.notices.hear(told, head) {
-            Some(events) => {
-                let mut tail = self.shared.tail();
-                events.into_iter().for_each(|event| tail.stored(event));
-            }
-            None => tracing::debug!(%head, "events that were told cannot be understood: they are read"),
-        }
     }
 }
