@@ -95,7 +95,7 @@ async fn what_a_killed_fetch_leaves_hinders_nobody_and_is_removed() {
     let fetches = f.repository().join("refs/fetches");
     fs::create_dir_all(&fetches).unwrap();
     write(&fetches.join("1-0.lock"), "");
-    write(&fetches.join("1-1"), &format!("{}\n", git(&folder, &["rev-parse", "trunk"])));
+    write(&fetches.join("1-1"), format!("{}\n", git(&folder, &["rev-parse", "trunk"])));
     f.project.base(&main, Some(&source), at(0)).await.unwrap();
 
     // The next one to have the project to itself
