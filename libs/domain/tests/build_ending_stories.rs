@@ -207,6 +207,16 @@ fn over_the_limit_a_failed_attempt_is_not_followed_by_another_and_does_not_say_s
 }
 
 #[test]
+fn over_the_limit_an_attempt_that_was_stopped_on_its_way_is_not_made_again() {
+    let message = "the build cost $0.000006, more than its limit of $0.000005 (limits.maxCostUsd)";
+    let command = finish_for(task(0), 1, Err(failure(FailureClass::Lost)), usage(6));
+    let events = given(&limited(5_000)).when(command).inspect_result().unwrap();
+    let before = stopped_for_budget(events.clone(), message);
+    assert_eq!(before, [usage_recorded(task(0), 1, usage(6)), lost(task(0), 1)]);
+    assert_eq!(fold(&and(limited(5_000), &events)).status, BuildStatus::Failed);
+}
+
+#[test]
 fn a_plan_that_cost_more_than_the_limit_is_kept_but_not_begun() {
     let limits = Limits { max_cost_nano_usd: Some(5_000), ..Limits::default() };
     let planning = [submitted(limits), planning_scheduled(1), build_started(), planning_started(1)];

@@ -164,9 +164,9 @@ impl Shift {
         match outcome.result {
             // It may have succeeded just before it would have been stopped.
             Ok(_) => Ended::With(outcome),
-            Err(_) if stopped => Ended::HandedBack,
-            // How what was revoked failed says nothing of the task; its cost counts.
-            Err(_) if revoked.is_cancelled() => {
+            Err(_) if stopped && outcome.usage.is_zero() => Ended::HandedBack,
+            // How what was stopped or revoked failed says nothing of the task; its cost counts.
+            Err(_) if stopped || revoked.is_cancelled() => {
                 let result = Err(Failure::new(FailureClass::Lost, "it was stopped"));
                 Ended::With(Outcome { result, ..outcome })
             }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use buildwright_executor::{Executor, Identity, OutcomeSpool, Reporting, Settings, Signals, Worker};
 use bus_local::{LocalOutcomes, LocalQueue, LocalRoster};
 use domain::{
-    Failure, FailureClass, Usage,
+    Failure, FailureClass, ModelUsage, Usage,
     build::{Outcome, Success, TaskResult, Work},
 };
 use ports::{
@@ -13,7 +13,10 @@ use ports::{
 };
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
     time::Duration,
 };
 use tokio::{
@@ -28,17 +31,24 @@ pub(crate) struct Stub {
     pub(crate) at_work: watch::Sender<(usize, usize, usize)>,
     pub(crate) let_go: Semaphore,
     failing: Mutex<Option<FailureClass>>,
+    /// What each attempt costs, in billionths of a dollar.
+    cost: AtomicU64,
 }
 
 impl Stub {
     pub(crate) fn new() -> Arc<Self> {
         let (at_work, let_go) = (watch::Sender::new((0, 0, 0)), Semaphore::new(0));
-        Arc::new(Self { at_work, let_go, failing: Mutex::default() })
+        Arc::new(Self { at_work, let_go, failing: Mutex::default(), cost: AtomicU64::new(0) })
     }
 
     /// How attempts end from now on.
     pub(crate) fn fail(&self, how: Option<FailureClass>) {
         *self.failing.lock().unwrap() = how;
+    }
+
+    /// What attempts cost from now on.
+    pub(crate) fn spend(&self, nano_usd: u64) {
+        self.cost.store(nano_usd, SeqCst);
     }
 
     pub(crate) fn begun(&self) -> usize {
@@ -79,7 +89,9 @@ impl Worker for Stub {
             () = stop.cancelled() => Err(Failure::new(FailureClass::Lost, "stopped")),
         };
         self.at_work.send_modify(|(now, ..)| *now -= 1);
-        Outcome { result, usage: Usage::default(), session_id: None, duration_ms: 1 }
+        let spent = ModelUsage { cost_nano_usd: self.cost.load(SeqCst), ..ModelUsage::default() };
+        let usage = Usage { by_model: [("stub".to_owned(), spent)].into() };
+        Outcome { result, usage, session_id: None, duration_ms: 1 }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{crew::*, orders::*};
 use buildwright_executor::Settings;
-use ports::{ExecutorState, OutcomeBus, TaskQueue};
+use ports::{ExecutorState, OutcomeBus, OutcomeReport, TaskQueue};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_hours(1);
@@ -63,6 +63,23 @@ async fn what_does_not_finish_within_the_grace_is_handed_back() {
     assert_eq!(worker.at_work.borrow().0, 0, "nothing goes on when it has returned");
     assert_eq!(fleet.queue.waiting(), 0, "the order is settled: the next attempt has its own");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn what_a_handed_back_attempt_had_cost_is_told() {
+    let fleet = Fleet::new();
+    let it = fleet.hire(with_grace(Duration::from_millis(20)));
+    it.worker.spend(7);
+    fleet.offer(number(1)).await;
+    it.worker.wait_until_at_work(1).await;
+    assert_eq!(fleet.heard().await, Heard::Started(number(1).work));
+    it.signals.drain.cancel();
+    it.ended().await;
+    let OutcomeReport::Finished { outcome, .. } = fleet.next().await.report else {
+        panic!("its cost is not told");
+    };
+    assert_eq!(outcome.usage.total().cost_nano_usd, 7);
+    assert_eq!(outcome.result.unwrap_err().class, domain::FailureClass::Lost);
 }
 
 #[tokio::test]

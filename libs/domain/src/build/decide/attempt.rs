@@ -180,8 +180,13 @@ impl Build {
         if usage.is_zero() {
             return next;
         }
+        let over_budget = self.over_budget(&usage);
         let cost: BuildEvent = data::UsageRecorded { work, attempt, usage, at }.into();
-        std::iter::once(cost).chain(next).collect()
+        let mut events = std::iter::once(cost).chain(next).collect();
+        if let Some(failure) = over_budget {
+            self.stop_for_budget(&mut events, failure, at);
+        }
+        events
     }
 
     /// Nobody holds the attempt any more: the next one is scheduled, up to a bound.
