@@ -10,6 +10,7 @@
 //! | `settings` | what an operator can set |
 //! | `worker` | what doing a piece of work means, behind a trait |
 //! | `workshop` | the real worker: git workspaces, agents, checks, bundles |
+//! | `patience` | waiting for an artifact store that is away for a moment |
 //! | `agent` | who writes the code: the Claude CLI, or a script |
 //! | `prompt` | what agents are told |
 //! | `output` | from the lines of a run to the output log |
@@ -20,6 +21,7 @@ pub mod agent;
 mod breaker;
 mod gate;
 mod output;
+mod patience;
 mod plan_schema;
 mod presence;
 mod prompt;
@@ -32,6 +34,7 @@ mod worker;
 mod workshop;
 
 pub use output::Output;
+pub use patience::PatientArtifacts;
 pub use presence::Identity;
 pub use reporting::Reporting;
 pub use run::{Executor, Signals};

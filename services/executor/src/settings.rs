@@ -23,6 +23,8 @@ pub struct Settings {
     /// How long it waits for the driver to say whether an attempt may begin that may have begun elsewhere. Only
     /// after the bus was interrupted. Default 10 s.
     pub start_answer: Duration,
+    /// How long an attempt waits for the artifact store while it cannot be reached. Default 30 s.
+    pub artifact_patience: Duration,
     /// Of the breaker before the model.
     pub breaker: BreakerSettings,
     /// Of the spool, if the executor has one.
@@ -39,6 +41,7 @@ impl Default for Settings {
             announcement_gap: Duration::from_millis(250),
             refusal_pause: Duration::from_secs(1),
             start_answer: Duration::from_secs(10),
+            artifact_patience: Duration::from_secs(30),
             breaker: BreakerSettings::default(),
             spool: SpoolSettings::default(),
         }

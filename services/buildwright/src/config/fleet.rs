@@ -71,6 +71,7 @@ super::section! {
         max_output_line_bytes: NonZeroUsize,
         heartbeat_seconds: Seconds,
         farewell_seconds: SecondsOrNone,
+        artifact_patience_seconds: SecondsOrNone,
         breaker_failures: u32,
         breaker_cool_down_seconds: Seconds,
         breaker_longest_cool_down_seconds: Seconds,
@@ -149,6 +150,7 @@ impl Executor {
         let executor = &mut config.executor;
         set(&mut executor.heartbeat, self.heartbeat_seconds);
         set(&mut executor.farewell, self.farewell_seconds);
+        set(&mut executor.artifact_patience, self.artifact_patience_seconds);
         if let Some(failures) = self.breaker_failures {
             executor.breaker.threshold = NonZeroU32::new(failures);
         }

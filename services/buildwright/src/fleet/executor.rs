@@ -11,7 +11,7 @@ use crate::{
     hands::{self, ExecutorChoice, Hands},
     services::Services,
 };
-use ::executor::{Executor, Identity, OutcomeSpool, Reporting, Settings, Signals};
+use ::executor::{Executor, Identity, OutcomeSpool, PatientArtifacts, Reporting, Settings, Signals};
 use bus_nats::{NatsOutcomes, NatsOutputLog, NatsQueue, NatsRoster};
 use names::ExecutorLabel;
 use ports::{ArtifactStore, Clock, ExecutorName, Ids as _};
@@ -43,6 +43,8 @@ pub(crate) async fn executor(options: ExecutorOptions, signals: Signals) -> anyh
         Some(kept) => Arc::new(kept.clone()),
         None => Arc::clone(&artifacts),
     };
+    let results: Arc<dyn ArtifactStore> =
+        Arc::new(PatientArtifacts::new(results, settings.artifact_patience));
     let worker = hands::worker(Hands {
         choice: &choice,
         config: &options.config,

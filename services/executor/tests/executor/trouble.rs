@@ -1,8 +1,10 @@
 //! Stores that have not what they should, and disks that have no room.
 
 use crate::{orders::*, scene::*};
+use buildwright_executor::PatientArtifacts;
 use domain::FailureClass;
-use ports::{ArtifactKey, ArtifactStore};
+use ports::{ArtifactError, ArtifactKey, ArtifactStore};
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_result_that_is_gone_from_the_artifact_store_fails_what_builds_on_it() {
@@ -38,6 +40,24 @@ async fn a_full_disk_is_a_lack_of_resources_and_says_no_path() {
     assert!(!full.message.contains('/'), "{full}");
     // Not even the base of a build can be fixed.
     assert_eq!(failure(scene.carry_out(&task(2, 0, command("true"))).await).class, FailureClass::Resource);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_for_a_moment_is_waited_for_but_not_for_ever() {
+    let scene = Scene::new().await;
+    let store = |patience| PatientArtifacts::new(scene.artifacts.clone(), patience);
+    let (key, file) = (ArtifactKey::try_from("builds/one".to_owned()).unwrap(), scene.path("file"));
+    std::fs::write(&file, "content").unwrap();
+
+    scene.artifacts.go_away(3);
+    assert!(store(Duration::from_secs(30)).put(&key, &file).await.unwrap());
+    scene.artifacts.go_away(3);
+    store(Duration::from_secs(30)).get(&key, &scene.path("copy")).await.unwrap();
+    assert_eq!(std::fs::read_to_string(scene.path("copy")).unwrap(), "content");
+
+    scene.artifacts.go_away(usize::MAX);
+    let gone = store(Duration::from_millis(100)).get(&key, &scene.path("another")).await;
+    assert!(matches!(gone, Err(ArtifactError::Unavailable(_))), "{gone:?}");
 }
 
 #[tokio::test]
