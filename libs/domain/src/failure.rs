@@ -68,12 +68,12 @@ impl FailureClass {
         }
     }
 
-    /// How long to wait before attempt `next` (2 is the first retry). Only failures of a service that needs
+    /// How long to wait before attempt `next` (2 is the first retry). Only failures of something that may need
     /// time wait at all; the wait doubles from one second and ends at a minute.
     #[must_use]
     pub fn back_off(self, next: u32) -> Duration {
         match self {
-            Self::ModelError | Self::RateLimited | Self::Resource => {
+            Self::ModelError | Self::RateLimited | Self::Crashed | Self::Resource => {
                 Duration::from_secs(1 << next.saturating_sub(2).min(6)).min(Duration::from_mins(1))
             }
             _ => Duration::ZERO,

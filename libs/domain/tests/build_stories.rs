@@ -322,7 +322,7 @@ fn a_lost_attempt_is_made_again_and_does_not_count_as_failed() {
     given(&diamond_begun()).when(lose(task(0), 1)).then_expect_events(again.to_vec());
     given(&and(diamond_begun(), &again))
         .when(fail(0, 2, crashed))
-        .then_expect_events(vec![failed(0, 2, failure(crashed), true), scheduled(0, 3)]);
+        .then_expect_events(vec![failed(0, 2, failure(crashed), true), scheduled_after(0, 3, Some(at(12)))]);
 
     given(&planning())
         .when(lose(Work::Plan, 1))

@@ -24,7 +24,7 @@ use domain::{
     Failure, FailureClass, Usage,
     build::{Outcome, Success},
 };
-use names::Segment;
+use names::{Commit, Segment};
 use ports::{ArtifactStore, Clock, OutputLog, OutputStream, WorkKind, WorkOrder};
 use std::{path::PathBuf, sync::Arc, time::Duration, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -65,6 +65,8 @@ struct Account {
 struct Attempt<'a> {
     order: &'a WorkOrder,
     project: Arc<Project>,
+    /// What the whole build starts from.
+    base: Commit,
     output: &'a Output,
     stop: &'a CancellationToken,
     deadline: Instant,
@@ -87,10 +89,7 @@ impl Attempt<'_> {
     }
 
     async fn unless_stopped<T>(&self, step: impl Future<Output = Result<T, Step>>) -> Result<T, Failure> {
-        tokio::select! {
-            done = step => done.map_err(Failure::from),
-            () = self.stop.cancelled() => Err(Failure::new(FailureClass::Lost, "it was stopped")),
-        }
+        unless_stopped(self.stop, step).await
     }
 
     /// Has the agent do a job; its cost counts whatever comes of it.
@@ -108,6 +107,16 @@ impl Attempt<'_> {
     fn timed_out(&self) -> Failure {
         let seconds = self.limit.as_secs();
         Failure::new(FailureClass::Timeout, format!("it took longer than its limit of {seconds} s"))
+    }
+}
+
+async fn unless_stopped<T>(
+    stop: &CancellationToken,
+    step: impl Future<Output = Result<T, Step>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        done = step => done.map_err(Failure::from),
+        () = stop.cancelled() => Err(Failure::new(FailureClass::Lost, "it was stopped")),
     }
 }
 
@@ -142,8 +151,10 @@ impl Workshop {
     ) -> Result<Success, Failure> {
         let limit = Duration::from_secs(time_limit(order).into());
         let project = self.repositories.project(&order.spec.owned_project()).await.map_err(Step::from)?;
+        // Not within the limit: a large repository takes its time once, and the fetch has a limit of its own.
+        let base = unless_stopped(stop, self.base(order, &project)).await?;
         let deadline = Instant::now() + limit;
-        let attempt = Attempt { order, project, output, stop, deadline, limit };
+        let attempt = Attempt { order, project, base, output, stop, deadline, limit };
         match &order.kind {
             WorkKind::Plan { previous_failure } => {
                 self.make_plan(&attempt, previous_failure.as_deref(), account).await.map(Success::Plan)
@@ -160,7 +171,7 @@ impl Workshop {
     async fn prepare(
         &self,
         attempt: &Attempt<'_>,
-        start: names::Commit,
+        start: Commit,
         agent_git: AgentGit,
     ) -> Result<AttemptWorkspace, Failure> {
         let name = format!("{}-{}", attempt.order.work, attempt.order.attempt);

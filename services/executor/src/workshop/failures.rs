@@ -90,8 +90,9 @@ failures! {
     GitError => |error| logged(git_class(&error), "a git command failed on the executor", &error),
     BaseError => |error| match error {
         BaseError::Git(error) => {
-            logged(FailureClass::Repository, "the repository or its branch could not be fetched", &error)
+            logged(fetch_class(&error), "the repository or its branch could not be fetched", &error)
         }
+        error @ BaseError::UnknownHost(_) => Failure::new(FailureClass::Crashed, error.to_string()),
         error => Failure::new(FailureClass::Repository, error.to_string()),
     },
     MergeError => |error| match error {
@@ -132,6 +133,35 @@ fn git_class(error: &GitError) -> FailureClass {
     }
 }
 
+/// Of a fetch. What a server or the network does may pass; that something is not there, or not for us, does not.
+fn fetch_class(error: &GitError) -> FailureClass {
+    match error {
+        GitError::Failed { stderr, .. } if is_definite(stderr) => FailureClass::Repository,
+        _ => git_class(error),
+    }
+}
+
+fn is_definite(stderr: &str) -> bool {
+    [
+        "not found",
+        "does not exist",
+        "does not appear to be a git repository",
+        "couldn't find remote ref",
+        "Authentication failed",
+        "could not read Username",
+        "could not read Password",
+        "Permission denied",
+        "access denied",
+        "returned error: 401",
+        "returned error: 403",
+        "Host key verification failed",
+        // What came is damaged, and git says how.
+        "fsck error",
+    ]
+    .iter()
+    .any(|words| stderr.contains(words))
+}
+
 /// Git says so in several ways; not all of them give the system's reason.
 fn cannot_write(stderr: &str) -> bool {
     ["No space left on device", "Disk quota exceeded", "unable to write", "write error", "Out of memory"]
@@ -160,6 +190,35 @@ mod tests {
         assert_eq!(class(starting), FailureClass::Resource);
         let piping = GitError::Pipe { command: "commit", source: io::ErrorKind::QuotaExceeded.into() };
         assert_eq!(class(MergeError::Git(piping)), FailureClass::Resource);
+    }
+
+    #[test]
+    fn a_fetch_that_may_succeed_later_is_no_failure_of_the_repository() {
+        use std::os::unix::process::ExitStatusExt;
+        let fetch = |stderr: &str| {
+            let status = std::process::ExitStatus::from_raw(128 << 8);
+            BaseError::Git(GitError::Failed { command: "fetch", status, stderr: stderr.to_owned() })
+        };
+        for passes in [
+            "fatal: unable to access 'https://x/': Failed to connect to x port 443: Connection refused",
+            "fatal: unable to access 'https://x/': The requested URL returned error: 503",
+            "fatal: the remote end hung up unexpectedly",
+        ] {
+            assert_eq!(class(fetch(passes)), FailureClass::Crashed, "{passes}");
+        }
+        for stays in [
+            "fatal: repository 'https://x/' not found",
+            "fatal: couldn't find remote ref refs/heads/x",
+            "fatal: Authentication failed for 'https://x/'",
+            "remote: fsck error in packed object",
+        ] {
+            assert_eq!(class(fetch(stays)), FailureClass::Repository, "{stays}");
+        }
+        assert_eq!(class(fetch("fatal: write error: No space left on device")), FailureClass::Resource);
+        let slow = GitError::TimedOut { command: "fetch", after: std::time::Duration::from_secs(600) };
+        assert_eq!(class(BaseError::Git(slow)), FailureClass::Crashed);
+        assert_eq!(class(BaseError::UnknownHost(io::Error::other("try again"))), FailureClass::Crashed);
+        assert_eq!(class(BaseError::PrivateHost), FailureClass::Repository);
     }
 
     #[test]

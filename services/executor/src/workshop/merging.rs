@@ -13,27 +13,21 @@ impl Workshop {
         inputs: &[TaskInput],
     ) -> Result<MergeResult, Failure> {
         // The limit of a task is none for the results of thousands; the deadline of the build holds.
-        let base = attempt.unless_stopped(self.base(attempt)).await?;
-        let commit = attempt.unless_stopped(self.start(attempt, &base, inputs)).await?;
-        self.publish(attempt, base, commit).await.map_err(Failure::from)
+        let commit = attempt.unless_stopped(self.start(attempt, inputs)).await?;
+        self.publish(attempt, commit).await.map_err(Failure::from)
     }
 
     /// Once begun it is carried to its end: it is short, and half of it is of no use.
-    async fn publish(
-        &self,
-        attempt: &Attempt<'_>,
-        base: Commit,
-        commit: Commit,
-    ) -> Result<MergeResult, Step> {
-        let order = attempt.order;
+    async fn publish(&self, attempt: &Attempt<'_>, commit: Commit) -> Result<MergeResult, Step> {
+        let (order, base) = (attempt.order, &attempt.base);
         let build = segment(&order.build.to_string())?;
         let message = format!("Merge build {}", order.build);
         let (project, when) = (&attempt.project, order.submitted_at);
-        let work = BuildWork { build: &build, base: &base, commit: &commit, message: &message, when };
+        let work = BuildWork { build: &build, base, commit: &commit, message: &message, when };
         self.sharing.publish(project, &work).await?;
-        let changed = project.changed_files(&base, &commit).await?;
+        let changed = project.changed_files(base, &commit).await?;
         Ok(MergeResult {
-            base,
+            base: base.clone(),
             commit,
             branch: BranchName::main().to_string(),
             files_changed: u32::try_from(changed).unwrap_or(u32::MAX),

@@ -23,10 +23,9 @@ impl Workshop {
         previous_failure: Option<&str>,
         account: &mut Account,
     ) -> Result<Plan, Failure> {
-        let base = attempt.in_time(self.base(attempt)).await?;
-        let listed = attempt.project.files(&base).await.map_err(Step::from)?;
+        let listed = attempt.project.files(&attempt.base).await.map_err(Step::from)?;
         let files: Vec<String> = listed.iter().take(MOST_FILES).map(|file| file.path.to_string()).collect();
-        let workspace = self.prepare(attempt, base, AgentGit::Provided).await?;
+        let workspace = self.prepare(attempt, attempt.base.clone(), AgentGit::Provided).await?;
         let planned = self.ask_for_plan(attempt, &workspace, &files, previous_failure, account).await;
         self.clear(workspace).await;
         planned

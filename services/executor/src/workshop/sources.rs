@@ -3,9 +3,10 @@
 use super::{Attempt, Workshop, failures::Step, segment};
 use domain::{Failure, FailureClass};
 use names::{Commit, RefName};
-use ports::{ArtifactError, ArtifactKey, TaskInput};
+use ports::{ArtifactError, ArtifactKey, TaskInput, WorkOrder};
+use std::sync::Arc;
 use tempfile::TempDir;
-use workspace::Source;
+use workspace::{Project, Source};
 
 /// The largest bundle that is taken in.
 const MOST_BUNDLE_BYTES: u64 = 4 << 30;
@@ -13,11 +14,10 @@ const MOST_BUNDLE_BYTES: u64 = 4 << 30;
 impl Workshop {
     /// What the whole build starts from. The first attempt that asks fixes it for all: the artifact store
     /// keeps the first of two that are stored under one name.
-    pub(super) async fn base(&self, attempt: &Attempt<'_>) -> Result<Commit, Step> {
-        let order = attempt.order;
+    pub(super) async fn base(&self, order: &WorkOrder, project: &Arc<Project>) -> Result<Commit, Step> {
         let key = key(&format!("builds/{}/base", order.build))?;
         if let Some(base) = self.read_base(&key).await? {
-            self.sharing.fetch(&attempt.project, &base).await?;
+            self.sharing.fetch(project, &base).await?;
             return Ok(base);
         }
         let source = order
@@ -26,14 +26,14 @@ impl Workshop {
             .as_ref()
             .map(|repository| Source { url: repository.url.clone(), branch: repository.branch.clone() });
         // What others are to start from must be available to them before they are told of it.
-        let found = self.sharing.base(&attempt.project, source.as_ref(), order.submitted_at).await?;
+        let found = self.sharing.base(project, source.as_ref(), order.submitted_at).await?;
         let scratch = self.scratch()?;
         let file = scratch.path().join("base");
         tokio::fs::write(&file, found.as_str()).await?;
         self.artifacts.put(&key, &file).await?;
         let lost = || Failure::new(FailureClass::Crashed, "what the build starts from could not be stored");
         let fixed = self.read_base(&key).await?.ok_or_else(lost)?;
-        self.sharing.fetch(&attempt.project, &fixed).await?;
+        self.sharing.fetch(project, &fixed).await?;
         Ok(fixed)
     }
 
@@ -52,18 +52,13 @@ impl Workshop {
     }
 
     /// The merge of what the attempt builds on; the base, if that is nothing.
-    pub(super) async fn start(
-        &self,
-        attempt: &Attempt<'_>,
-        base: &Commit,
-        inputs: &[TaskInput],
-    ) -> Result<Commit, Step> {
+    pub(super) async fn start(&self, attempt: &Attempt<'_>, inputs: &[TaskInput]) -> Result<Commit, Step> {
         for input in inputs {
             self.fetch(attempt, input).await?;
         }
         let commits: Vec<Commit> = inputs.iter().map(|input| input.commit.clone()).collect();
         if commits.is_empty() {
-            return Ok(base.clone());
+            return Ok(attempt.base.clone());
         }
         let message = format!("Merge what {} builds on", attempt.order.work);
         Ok(attempt.project.merge(&commits, &message, attempt.order.submitted_at).await?)

@@ -6,7 +6,6 @@ use domain::{
     Failure, FailureClass,
     build::{Changes, TaskResult, check_evidence},
 };
-use names::Commit;
 use plan::{PlannedTask, TaskType};
 use ports::TaskInput;
 use workspace::{AgentGit, AttemptWorkspace, ChangeKind, Harvest};
@@ -23,21 +22,18 @@ impl Workshop {
         previous_failure: Option<&str>,
         account: &mut Account,
     ) -> Result<TaskResult, Failure> {
-        let base = attempt.in_time(self.base(attempt)).await?;
-        let start = attempt.in_time(self.start(attempt, &base, inputs)).await?;
+        let start = attempt.in_time(self.start(attempt, inputs)).await?;
         let agent_git = if task.task_type.uses_model() { AgentGit::Provided } else { AgentGit::Absent };
         let workspace = self.prepare(attempt, start, agent_git).await?;
-        let done = self.do_task_in(attempt, &workspace, &base, task, inputs, previous_failure, account).await;
+        let done = self.do_task_in(attempt, &workspace, task, inputs, previous_failure, account).await;
         self.clear(workspace).await;
         done
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one order")]
     async fn do_task_in(
         &self,
         attempt: &Attempt<'_>,
         workspace: &AttemptWorkspace,
-        base: &Commit,
         task: &PlannedTask,
         inputs: &[TaskInput],
         previous_failure: Option<&str>,
@@ -65,7 +61,7 @@ impl Workshop {
             self.run_or_fail(attempt, workspace, check, FailureClass::CheckFailed).await?;
         }
         check_evidence(task, &changes(&harvest, task.check.is_some()))?;
-        self.hand_over(attempt, workspace, base, harvest, summary).await.map_err(Failure::from)
+        attempt.unless_stopped(self.hand_over(attempt, workspace, harvest, summary)).await
     }
 
     async fn run_or_fail(
@@ -95,20 +91,19 @@ impl Workshop {
         &self,
         attempt: &Attempt<'_>,
         workspace: &AttemptWorkspace,
-        base: &Commit,
         harvest: Harvest,
         summary: String,
     ) -> Result<TaskResult, Step> {
         let files_changed = u32::try_from(harvest.changes.len()).unwrap_or(u32::MAX);
         let commit = harvest.commit.unwrap_or_else(|| workspace.start().clone());
         let mut bundle = None;
-        if commit != *base {
+        if commit != attempt.base {
             let order = attempt.order;
             let name = segment(&format!("{}-{}.bundle", order.work, order.attempt))?;
             let key = key(&format!("builds/{}/{name}", order.build))?;
             let scratch = self.scratch()?;
             let file = scratch.path().join("bundle");
-            workspace.bundle(&commit, Some(base), &file).await?;
+            workspace.bundle(&commit, Some(&attempt.base), &file).await?;
             self.artifacts.put(&key, &file).await?;
             bundle = Some(key.to_string());
         }
