@@ -23,6 +23,9 @@ pub struct Settings {
     /// How long it waits for the driver to say whether an attempt may begin that may have begun elsewhere. Only
     /// after the bus was interrupted. Default 10 s.
     pub start_answer: Duration,
+    /// How long a slot rests after an attempt that failed because something had run out here: else one machine with a
+    /// full disk, which fails at once, would get most of a fleet's work. Default 5 s.
+    pub resource_pause: Duration,
     /// How long an attempt waits for the artifact store while it cannot be reached. Default 30 s.
     pub artifact_patience: Duration,
     /// Of the breaker before the model.
@@ -41,6 +44,7 @@ impl Default for Settings {
             announcement_gap: Duration::from_millis(250),
             refusal_pause: Duration::from_secs(1),
             start_answer: Duration::from_secs(10),
+            resource_pause: Duration::from_secs(5),
             artifact_patience: Duration::from_secs(30),
             breaker: BreakerSettings::default(),
             spool: SpoolSettings::default(),

@@ -28,6 +28,12 @@ enum Ended {
     HandedBack,
 }
 
+impl Ended {
+    fn is_for_lack_of_resources(&self) -> bool {
+        matches!(self, Self::With(Outcome { result: Err(Failure { class: FailureClass::Resource, .. }), .. }))
+    }
+}
+
 impl Shift {
     pub(crate) fn new(executor: Executor, presence: Arc<Presence>, signals: Signals) -> Self {
         let (hand_back, bus_closed) = (CancellationToken::new(), CancellationToken::new());
@@ -93,9 +99,13 @@ impl Shift {
         if self.signals.stop.is_cancelled() || lease.is_lost() {
             return;
         }
+        let ran_out = ended.is_for_lack_of_resources();
         match ended {
             Ended::With(outcome) => self.tell_outcome(lease, outcome).await,
             Ended::HandedBack => self.tell_lost(lease).await,
+        }
+        if ran_out {
+            let _ = timeout(self.executor.settings.resource_pause, self.is_stopping()).await;
         }
     }
 

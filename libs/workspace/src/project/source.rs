@@ -38,7 +38,7 @@ pub struct SourceRules {
     /// Hosts with a private, loopback or link-local address, where cloud metadata services are.
     ///
     /// While these are refused, the address that was checked is the one that is contacted, and redirects
-    /// are not followed.
+    /// are not followed. A proxy in `environment` looks names up by itself: then it has to refuse such addresses, too.
     pub private_hosts: Access,
     /// How long one fetch may take.
     pub timeout: Duration,

@@ -72,6 +72,7 @@ super::section! {
         heartbeat_seconds: Seconds,
         farewell_seconds: SecondsOrNone,
         artifact_patience_seconds: SecondsOrNone,
+        resource_pause_seconds: SecondsOrNone,
         breaker_failures: u32,
         breaker_cool_down_seconds: Seconds,
         breaker_longest_cool_down_seconds: Seconds,
@@ -150,6 +151,7 @@ impl Executor {
         let executor = &mut config.executor;
         set(&mut executor.heartbeat, self.heartbeat_seconds);
         set(&mut executor.farewell, self.farewell_seconds);
+        set(&mut executor.resource_pause, self.resource_pause_seconds);
         set(&mut executor.artifact_patience, self.artifact_patience_seconds);
         if let Some(failures) = self.breaker_failures {
             executor.breaker.threshold = NonZeroU32::new(failures);

@@ -4,6 +4,7 @@ use crate::{crew::*, orders::*};
 use buildwright_executor::Settings;
 use domain::{FailureClass, build::Work};
 use ports::{OutcomeBus, OutcomeReport, TaskQueue};
+use std::time::{Duration, Instant};
 
 fn slots(slots: u32) -> Settings {
     Settings { slots, ..Settings::default() }
@@ -38,6 +39,33 @@ async fn a_start_is_reported_before_an_end_but_of_merging_only_the_end() {
     assert_eq!(fleet.heard().await, Heard::Started(number(1).work));
     assert_eq!(fleet.heard().await, Heard::Succeeded(number(1).work));
     assert_eq!(fleet.heard().await, Heard::Succeeded(Work::Merge));
+    it.stop().await;
+}
+
+#[tokio::test]
+async fn a_slot_rests_after_a_lack_of_resources_and_ends_its_rest_when_it_has_to_end() {
+    let fleet = Fleet::new();
+    let rest = Duration::from_millis(300);
+    let it = fleet.hire(Settings { resource_pause: rest, ..slots(1) });
+    it.worker.fail(Some(FailureClass::Resource));
+    it.worker.let_go.add_permits(3);
+    let began = Instant::now();
+    for n in 1..=3 {
+        fleet.offer(number(n)).await;
+    }
+    for n in 1..=3 {
+        assert_eq!(fleet.heard().await, Heard::Started(number(n).work));
+        assert_eq!(fleet.heard().await, Heard::Failed(number(n).work, FailureClass::Resource));
+    }
+    assert!(began.elapsed() >= 2 * rest, "{:?}", began.elapsed());
+    it.stop().await;
+
+    let it = fleet.hire(Settings { resource_pause: Duration::from_hours(1), ..slots(1) });
+    it.worker.fail(Some(FailureClass::Resource));
+    it.worker.let_go.add_permits(1);
+    fleet.offer(number(4)).await;
+    assert_eq!(fleet.heard().await, Heard::Started(number(4).work));
+    assert_eq!(fleet.heard().await, Heard::Failed(number(4).work, FailureClass::Resource));
     it.stop().await;
 }
 
