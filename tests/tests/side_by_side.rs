@@ -8,7 +8,7 @@
     reason = "a test fails by panicking, and prints what it measured"
 )]
 
-use buildwright_blackbox::{Events, Hands, Launch, Plan, ScriptedModel, Server, Task, bash, write};
+use buildwright_blackbox::{Events, Hands, Launch, Plan, ScriptedModel, Server, Task, bash, git, write};
 use serde_json::json;
 use std::time::Duration;
 
@@ -35,6 +35,41 @@ async fn no_more_tasks_run_at_once_than_the_build_allows() {
     let build = server.submit(&order).await;
     build.completed(&server, Duration::from_secs(60)).await;
     assert_eq!(build.events(&server).await.most_at_once(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_tasks_of_many_builds_start_from_a_repository_that_moves() {
+    let server =
+        Server::start(Launch::with(Hands::Scripted).env("BUILDWRIGHT_ALLOW_LOCAL_REPOSITORIES", "true"));
+    let server = server.await;
+    let source = server.beside("source");
+    std::fs::create_dir(&source).unwrap();
+    git(&source, &["init", "-qb", "trunk"]);
+    for round in 1..=3 {
+        // Given a repository that has moved on since the last builds
+        std::fs::write(source.join("round.txt"), format!("{round}\n")).unwrap();
+        git(&source, &["add", "."]);
+        git(&source, &["-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-qm", "a round"]);
+
+        // When several builds of a project begin there at once, each with several tasks
+        let copy = |n| format!("cp round.txt copy{round}-{n}.txt");
+        let tasks = (0..4).map(|n| Task::agent(&format!("t{n}"), &[bash(&copy(n))]));
+        let order = json!({
+            "prompt": "p", "plan": Plan::of(tasks).json(), "project": "shop",
+            "repository": { "url": source.to_str().unwrap(), "branch": "trunk" }, "limits": { "maxAttempts": 1 },
+        });
+        let builds = [server.submit(&order).await, server.submit(&order).await];
+
+        // Then each has it as it is now
+        for build in builds {
+            build.completed(&server, Duration::from_secs(60)).await;
+            let copied = git(
+                &build.repository(&server).await,
+                &["cat-file", "-p", &format!("main:copy{round}-3.txt")],
+            );
+            assert_eq!(copied, format!("{round}\n"));
+        }
+    }
 }
 
 /// Tasks each of which ends only once all of them have begun.
