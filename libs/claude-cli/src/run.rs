@@ -159,7 +159,7 @@ impl Stream {
                 () = cancel.cancelled() => Stopped::Cancelled,
                 () = sleep_until(self.deadline.into()) => Stopped::TimedOut,
                 () = sleep_until(end_by.unwrap_or(self.deadline).into()), if end_by.is_some() => {
-                    self.process.kill().await;
+                    self.process.kill();
                     self.read_rest(LAST_WORDS, transcript, &mut on_event).await;
                     return None;
                 }
@@ -207,7 +207,7 @@ impl Stream {
         if let Ok(exit) = timeout(LAST_WORDS, self.process.wait()).await {
             return exit.ok();
         }
-        self.process.kill().await;
+        self.process.kill();
         timeout(LAST_WORDS, self.process.wait()).await.ok()?.ok()
     }
 }

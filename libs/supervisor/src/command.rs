@@ -1,8 +1,12 @@
-//! What to run, and how it crosses the argument list of the supervising process.
+//! What to run, and how the supervising process is told.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Names the run in the environment of all its processes, so that they are found if their supervising process dies.
+pub const RUN: &str = "BUILDWRIGHT_RUN";
 
 /// How long an interrupted command may take to end before its tree is killed.
 pub const DEFAULT_GRACE: Duration = Duration::from_millis(1500);
@@ -10,7 +14,7 @@ pub const DEFAULT_GRACE: Duration = Duration::from_millis(1500);
 /// A command to run under supervision.
 ///
 /// Program, arguments and paths are visible to every user of the machine; secrets belong in `env`
-/// or in the file behind `stdin`.
+/// or in the file behind `stdin`. To `env` comes one variable, [`RUN`].
 #[derive(Clone)]
 pub struct CommandSpec {
     /// The program; a bare name is looked up in the `PATH` of `env`.
@@ -36,10 +40,10 @@ pub enum Stdin {
     File(PathBuf),
 }
 
-/// The supervising process was started with arguments it does not know.
+/// What the supervising process was told is no command.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected [--grace-ms N] [--cwd DIR] [--stdin FILE] -- PROGRAM [ARGS]")]
-pub struct BadArguments;
+pub(crate) struct BadCommand;
 
 // By hand, because the environment carries credentials.
 impl std::fmt::Debug for CommandSpec {
@@ -57,8 +61,30 @@ impl std::fmt::Debug for CommandSpec {
 }
 
 impl CommandSpec {
-    /// Everything but the environment, which the supervising process inherits and hands on.
-    pub(crate) fn to_args(&self) -> Vec<OsString> {
+    /// Everything but the environment, which the supervising process inherits and hands on. Each word comes after its
+    /// length: not as arguments, where `pkill -f` would take the supervising process for the command.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for word in self.to_words() {
+            bytes.extend(u32::try_from(word.len()).unwrap_or(u32::MAX).to_le_bytes());
+            bytes.extend(word.as_bytes());
+        }
+        bytes
+    }
+
+    pub(crate) fn from_bytes(mut bytes: &[u8]) -> Result<Self, BadCommand> {
+        let mut words = Vec::new();
+        while !bytes.is_empty() {
+            let (length, rest) = bytes.split_first_chunk().ok_or(BadCommand)?;
+            let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| BadCommand)?;
+            let (word, rest) = rest.split_at_checked(length).ok_or(BadCommand)?;
+            words.push(OsStr::from_bytes(word).to_owned());
+            bytes = rest;
+        }
+        Self::from_words(words.into_iter())
+    }
+
+    fn to_words(&self) -> Vec<OsString> {
         let mut args: Vec<OsString> =
             vec!["--grace-ms".into(), self.grace.as_millis().to_string().into(), "--cwd".into()];
         args.push(self.cwd.clone().into());
@@ -70,7 +96,7 @@ impl CommandSpec {
         args
     }
 
-    pub(crate) fn from_args(mut args: impl Iterator<Item = OsString>) -> Result<Self, BadArguments> {
+    fn from_words(mut args: impl Iterator<Item = OsString>) -> Result<Self, BadCommand> {
         let mut spec = Self {
             program: PathBuf::new(),
             args: Vec::new(),
@@ -80,26 +106,26 @@ impl CommandSpec {
             grace: DEFAULT_GRACE,
         };
         loop {
-            let flag = args.next().ok_or(BadArguments)?;
+            let flag = args.next().ok_or(BadCommand)?;
             if flag == "--" {
                 break;
             }
-            let value = args.next().ok_or(BadArguments)?;
+            let value = args.next().ok_or(BadCommand)?;
             match flag.to_str() {
                 Some("--grace-ms") => spec.grace = milliseconds(&value)?,
                 Some("--cwd") => spec.cwd = value.into(),
                 Some("--stdin") => spec.stdin = Stdin::File(value.into()),
-                _ => return Err(BadArguments),
+                _ => return Err(BadCommand),
             }
         }
-        spec.program = args.next().ok_or(BadArguments)?.into();
+        spec.program = args.next().ok_or(BadCommand)?.into();
         spec.args = args.collect();
         Ok(spec)
     }
 }
 
-fn milliseconds(value: &OsString) -> Result<Duration, BadArguments> {
-    value.to_str().and_then(|text| text.parse().ok()).map(Duration::from_millis).ok_or(BadArguments)
+fn milliseconds(value: &OsString) -> Result<Duration, BadCommand> {
+    value.to_str().and_then(|text| text.parse().ok()).map(Duration::from_millis).ok_or(BadCommand)
 }
 
 #[cfg(test)]
@@ -114,13 +140,13 @@ mod tests {
         prop_oneof![
             Just(OsString::from("--")),
             Just(OsString::from("--cwd")),
-            prop::collection::vec(1_u8..=255, 0..12).prop_map(OsString::from_vec),
+            prop::collection::vec(any::<u8>(), 0..12).prop_map(OsString::from_vec),
         ]
     }
 
     proptest! {
         #[test]
-        fn any_command_survives_the_argument_list(
+        fn any_command_survives_the_way(
             words in prop::collection::vec(any_argument(), 3..8), from_file in any::<bool>(), grace in 0_u64..100_000,
         ) {
             let spec = CommandSpec {
@@ -131,22 +157,24 @@ mod tests {
                 stdin: if from_file { Stdin::File(words[2].clone().into()) } else { Stdin::Null },
                 grace: Duration::from_millis(grace),
             };
-            let arrived = CommandSpec::from_args(spec.to_args().into_iter()).unwrap();
+            let bytes = spec.to_bytes();
+            let arrived = CommandSpec::from_bytes(&bytes).unwrap();
             prop_assert_eq!(format!("{:?}", arrived), format!("{:?}", spec));
+            prop_assert!(CommandSpec::from_bytes(&bytes[..bytes.len() - 1]).is_err());
         }
     }
 
     #[test]
-    fn unknown_or_incomplete_arguments_are_refused() {
+    fn an_unknown_or_incomplete_command_is_refused() {
         for line in ["", "--", "--cwd", "--cwd / true", "--wat 1 -- true", "--grace-ms soon -- true"] {
             let args = line.split_whitespace().map(OsString::from);
-            assert_eq!(CommandSpec::from_args(args).err(), Some(BadArguments), "{line}");
+            assert_eq!(CommandSpec::from_words(args).err(), Some(BadCommand), "{line}");
         }
     }
 
     #[test]
     fn debug_output_names_variables_without_their_values() {
-        let mut spec = CommandSpec::from_args(["--", "true"].map(OsString::from).into_iter()).unwrap();
+        let mut spec = CommandSpec::from_words(["--", "true"].map(OsString::from).into_iter()).unwrap();
         spec.env = vec![("API_KEY".into(), "hunter2".into())];
         let shown = format!("{spec:?}");
         assert!(shown.contains("API_KEY") && !shown.contains("hunter2"), "{shown}");

@@ -14,22 +14,27 @@
 //! reason, it kills every descendant and exits. The other way, the socket carries whether the
 //! command started and how it ended, so neither is guessed from an exit code.
 //!
-//! The owner uses [`Supervisor`] and [`Supervised`]; [`main`] is the body of the hidden subcommand
+//! The owner uses [`Supervisor`] and [`Supervised`]; [`main()`] is the body of the hidden subcommand
 //! that the owner's binary runs itself with.
 //!
-//! Not covered: a descendant of another user (it cannot be signalled), and SIGKILL aimed at the
-//! supervising process itself, after which [`Supervised::wait`] still kills what hangs below the
-//! command but not daemons that left it. Use a PID namespace against code that attacks us.
+//! If the supervising process itself is killed, by a clean-up that went too far, or stands still when
+//! something is asked of it, the owner finds the run's processes by a variable in their environment
+//! ([`RUN`]) and kills them.
+//!
+//! Not covered: a descendant of another user (it cannot be signalled), and one that kills its
+//! supervising process after it took the variable from its environment and left its parents. Use a
+//! PID namespace against code that attacks us.
 //!
 //! Elsewhere than on Linux there are no subreapers: only the command's process group is killed.
 
 mod command;
 mod control;
+mod guard;
 mod owner;
 mod supervise;
 mod tree;
 
-pub use command::{BadArguments, CommandSpec, DEFAULT_GRACE, Stdin};
+pub use command::{CommandSpec, DEFAULT_GRACE, RUN, Stdin};
 pub use control::Exit;
 pub use owner::{Output, SuperviseError, Supervised, Supervisor};
 pub use supervise::main;

@@ -6,15 +6,16 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use nix::unistd::Pid;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::sync::{mpsc, watch};
 
-use crate::command::CommandSpec;
-use crate::control::{Exit, INTERRUPT, Report};
-use crate::tree;
+use crate::command::{CommandSpec, RUN};
+use crate::control::{Exit, Report};
+use crate::guard::{Control, End, Guard, Order};
 
 /// Why a command is not running, or how it ended is not known.
 #[derive(Debug, thiserror::Error)]
@@ -73,14 +74,22 @@ impl Supervisor {
     /// [`SuperviseError::Supervisor`] or [`SuperviseError::Lost`].
     pub async fn start(&self, spec: &CommandSpec) -> Result<(Supervised, Output), SuperviseError> {
         let failed = |error| SuperviseError::Supervisor { program: self.program.clone(), error };
-        let (mut control, mut child) = self.spawn(spec).map_err(failed)?;
+        let run = run_id();
+        let (mut control, mut child) = self.spawn(spec, &run).map_err(failed)?;
         let missing = || failed(io::Error::other("its output was not piped"));
         let output = Output {
             stdout: child.stdout.take().ok_or_else(missing)?,
             stderr: child.stderr.take().ok_or_else(missing)?,
         };
+        control.tell(&spec.to_bytes()).await.map_err(failed)?;
         match control.report().await {
-            Some(Report::Started(pid)) => Ok((Supervised { control, child, pid, exit: None }, output)),
+            Some(Report::Started(pid)) => {
+                let entry = format!("{RUN}={run}").into_bytes();
+                let guard = Guard { control, child, command: pid, entry, grace: spec.grace };
+                let ((orders, given), (end, ended)) = (mpsc::unbounded_channel(), watch::channel(None));
+                tokio::spawn(guard.hold(given, end));
+                Ok((Supervised { orders, ended, pid }, output))
+            }
             Some(Report::NotStarted { errno, doing }) => {
                 let _ = child.wait().await;
                 Err(SuperviseError::NotStarted { doing, error: system_error(errno) })
@@ -89,22 +98,29 @@ impl Supervisor {
         }
     }
 
-    fn spawn(&self, spec: &CommandSpec) -> io::Result<(Control, Child)> {
+    fn spawn(&self, spec: &CommandSpec, run: &str) -> io::Result<(Control, Child)> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let ours = UnixStream::from_std(ours)?;
         // No `kill_on_drop`: killing the supervising process would free the tree it holds.
         let child = Command::new(&self.program)
             .args(&self.args)
-            .args(spec.to_args())
             .env_clear()
             .envs(spec.env.iter().map(|(name, value)| (name, value)))
+            .env(RUN, run)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        Ok((Control { socket: BufReader::new(ours), line: Vec::new() }, child))
+        Ok((Control::new(ours), child))
     }
+}
+
+/// A name that no other run on this machine has.
+fn run_id() -> String {
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    format!("{}-{}-{since:x}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed))
 }
 
 fn system_error(errno: i32) -> io::Error {
@@ -123,10 +139,9 @@ pub struct Output {
 /// A running command. Dropping it kills the command and everything it started.
 #[derive(Debug)]
 pub struct Supervised {
-    control: Control,
-    child: Child,
+    orders: mpsc::UnboundedSender<Order>,
+    ended: watch::Receiver<Option<End>>,
     pid: i32,
-    exit: Option<Exit>,
 }
 
 impl Supervised {
@@ -139,12 +154,12 @@ impl Supervised {
     /// Sends SIGINT to the command and, after its grace, kills what is left. Repeating it changes
     /// nothing; a command that already ended is left alone.
     pub fn interrupt(&self) {
-        let _ = self.control.socket.get_ref().try_write(&[INTERRUPT]);
+        let _ = self.orders.send(Order::Interrupt);
     }
 
     /// Kills the command and everything it started, at once.
-    pub async fn kill(&mut self) {
-        let _ = self.control.socket.get_mut().shutdown().await;
+    pub fn kill(&self) {
+        let _ = self.orders.send(Order::Kill);
     }
 
     /// Waits until the command and everything it started are gone. May be dropped and called again.
@@ -152,33 +167,9 @@ impl Supervised {
     /// # Errors
     /// [`SuperviseError::Lost`] when the supervising process was killed; the command is then too.
     pub async fn wait(&mut self) -> Result<Exit, SuperviseError> {
-        while self.exit.is_none() {
-            match self.control.report().await {
-                Some(Report::Ended(exit)) => self.exit = Some(exit),
-                Some(_) => {}
-                None => {
-                    tree::kill_abandoned(Pid::from_raw(self.pid));
-                    let _ = self.child.wait().await;
-                    return Err(SuperviseError::Lost);
-                }
-            }
+        match self.ended.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(End::Exited(exit))) => Ok(*exit),
+            _ => Err(SuperviseError::Lost),
         }
-        let _ = self.child.wait().await;
-        self.exit.ok_or(SuperviseError::Lost)
-    }
-}
-
-#[derive(Debug)]
-struct Control {
-    socket: BufReader<UnixStream>,
-    line: Vec<u8>,
-}
-
-impl Control {
-    /// The next report, `None` at the end. A dropped call leaves the part it read in `line`.
-    async fn report(&mut self) -> Option<Report> {
-        self.socket.read_until(b'\n', &mut self.line).await.ok()?;
-        let line = std::mem::take(&mut self.line);
-        Report::parse(&String::from_utf8_lossy(&line))
     }
 }

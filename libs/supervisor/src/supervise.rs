@@ -1,6 +1,5 @@
 //! The supervising process. One thread, no runtime: it must keep working when everything else broke.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,27 +18,24 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::command::{CommandSpec, Stdin};
 use crate::control::{Exit, INTERRUPT, Report};
-use crate::tree;
+use crate::tree::{self, GIVE_UP, SWEEP};
 
 /// The supervising process exits with this code when the command could not be started. The owner
 /// does not look at it (a command may exit with it too); it is for people who run it by hand.
 const NOT_STARTED: u8 = 126;
 
-/// Between two sweeps over a tree that is being killed.
-const SWEEP: Duration = Duration::from_millis(5);
+/// Most bytes of a command: more than the system takes as arguments.
+const MOST_BYTES: u32 = 64 << 20;
 
-/// Without any death for this long, the rest of the tree is another user's or stuck in the kernel,
-/// where the SIGKILL already sent takes effect as soon as it can.
-const GIVE_UP: Duration = Duration::from_secs(5);
-
-/// Runs the supervising process to its end. `args` are those after the hidden subcommand; the
-/// control socket is standard input; standard output and error are the command's.
+/// Runs the supervising process to its end. The control socket is standard input, on which the command
+/// is told; standard output and error are the command's.
 ///
 /// Exits like the command did (128 + signal number if one ended it).
-pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+#[must_use]
+pub fn main() -> ExitCode {
     let stdin = std::io::stdin();
     let control = stdin.as_fd();
-    let report = run(args, control).unwrap_or_else(|failure| failure);
+    let report = run(control).unwrap_or_else(|failure| failure);
     send(control, &report);
     match report {
         Report::Ended(Exit::Code(code)) => exit_code(code),
@@ -52,8 +48,9 @@ fn exit_code(code: i32) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
-fn run(args: impl Iterator<Item = OsString>, control: BorrowedFd<'_>) -> Result<Report, Report> {
-    let spec = CommandSpec::from_args(args)
+fn run(control: BorrowedFd<'_>) -> Result<Report, Report> {
+    let told = hear(control).map_err(|error| failed(&error, "hearing what to run".to_owned()))?;
+    let spec = CommandSpec::from_bytes(&told)
         .map_err(|error| Report::NotStarted { errno: 0, doing: error.to_string() })?;
     // Leaves the terminal: Ctrl-C and hang-up reach the owner only, and no tool can prompt there.
     let _ = nix::unistd::setsid();
@@ -165,6 +162,31 @@ fn reap(command: Pid) -> Reaped {
             reaped.exit = Some(exit);
         }
     }
+}
+
+/// What the owner says first: a length and so many bytes.
+fn hear(control: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    fill(control, &mut length)?;
+    let length = u32::from_le_bytes(length);
+    if length > MOST_BYTES {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut told = vec![0; usize::try_from(length).unwrap_or_default()];
+    fill(control, &mut told)?;
+    Ok(told)
+}
+
+fn fill(control: BorrowedFd<'_>, mut bytes: &mut [u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match nix::unistd::read(control, bytes) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => bytes = bytes.split_at_mut(read).1,
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// The next byte of the owner; `None` when it is gone or wants the tree killed.

@@ -1,7 +1,18 @@
-//! Finding and killing the descendants of a process.
+//! Finding and killing the processes of a run.
+
+use std::time::Duration;
+#[cfg(target_os = "linux")]
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+/// Between two sweeps over a tree that is being killed.
+pub(crate) const SWEEP: Duration = Duration::from_millis(5);
+
+/// Without any death for this long, the rest of the tree is another user's or stuck in the kernel,
+/// where the SIGKILL already sent takes effect as soon as it can.
+pub(crate) const GIVE_UP: Duration = Duration::from_secs(5);
 
 /// Kills everything below `root`, sparing `root`. One sweep: what is forked meanwhile is found by
 /// the next, so repeat until nothing is left to wait for.
@@ -27,9 +38,33 @@ pub(crate) fn kill_below(_root: Pid, command: Pid) {
     let _ = nix::sys::signal::killpg(command, Signal::SIGKILL);
 }
 
-/// Kills `command` and what is below it: the owner's last resort when the supervising process
-/// itself was killed.
-pub(crate) fn kill_abandoned(command: Pid) {
+/// Kills all that has this entry in its environment, and what is below it, until nothing of it is found: the
+/// owner's last resort when the supervising process itself is gone. Blocks.
+#[cfg(target_os = "linux")]
+pub(crate) fn kill_abandoned(_command: Pid, entry: &[u8]) {
+    use nix::{sys::signal::killpg, unistd::getpgrp};
+
+    let began = Instant::now();
+    let mut clear = 0;
+    // A process that is just becoming another program has no environment for an instant.
+    while clear < 2 && began.elapsed() < GIVE_UP {
+        let all = linux::processes();
+        let named: Vec<_> = all.iter().filter(|process| linux::has_entry(process.pid, entry)).collect();
+        clear = if named.is_empty() { clear + 1 } else { 0 };
+        for root in named {
+            for process in linux::descendants(&all, root.pid).iter().chain([root]) {
+                if process.group != getpgrp() {
+                    let _ = killpg(process.group, Signal::SIGKILL);
+                }
+                let _ = kill(process.pid, Signal::SIGKILL);
+            }
+        }
+        std::thread::sleep(SWEEP);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn kill_abandoned(command: Pid, _entry: &[u8]) {
     kill_below(command, command);
     let _ = kill(command, Signal::SIGKILL);
 }
@@ -57,6 +92,12 @@ mod linux {
                 parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
             })
             .collect()
+    }
+
+    /// Whether a process began with this entry, `NAME=value`, in its environment. One that has ended has none.
+    pub(super) fn has_entry(pid: Pid, entry: &[u8]) -> bool {
+        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|one| one == entry)
     }
 
     /// `pid (name) state parent group …`; the name may hold spaces, parentheses and any byte.

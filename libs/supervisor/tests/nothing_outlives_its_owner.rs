@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use buildwright_supervisor::{CommandSpec, Exit, Output, Stdin, SuperviseError, Supervised, Supervisor};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
+/// Longer than it is waited for a supervising process that stands still.
+const SOON: Duration = Duration::from_secs(30);
+
 /// Leaves a shell in its own session, a daemon forked twice, and a child deaf to signals.
 const CLINGING: &str = r#"
     setsid bash -c 'touch session; exec sleep 300' &
@@ -72,6 +75,16 @@ fn supervisor() -> Supervisor {
     Supervisor::new(PathBuf::from(env!("CARGO_BIN_EXE_buildwright-supervise")), Vec::new())
 }
 
+/// The id of a command's supervising process.
+fn supervising(process: &Supervised) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
+    status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().to_owned()
+}
+
+fn signal(process: &str, signal: &str) {
+    assert!(Command::new("kill").args([signal, process]).status().unwrap().success());
+}
+
 async fn start(spec: &CommandSpec) -> (Supervised, Output) {
     supervisor().start(spec).await.unwrap()
 }
@@ -95,7 +108,7 @@ async fn start_clinging(marked: &Marked) -> (Supervised, Output) {
 async fn kill_takes_the_whole_tree() {
     let marked = Marked::new();
     let (mut process, _output) = start_clinging(&marked).await;
-    process.kill().await;
+    process.kill();
     assert_eq!(process.wait().await.unwrap(), Exit::Signal(9));
     assert_eq!(marked.alive(), Vec::<String>::new());
 }
@@ -148,7 +161,7 @@ async fn a_chain_that_keeps_forking_is_caught() {
     let marked = Marked::new();
     let script = "perl -e 'while (1) { fork and exit }' & echo ready; sleep 300";
     let (mut process, _output) = start_ready(&marked, script).await;
-    process.kill().await;
+    process.kill();
     process.wait().await.unwrap();
     assert_eq!(marked.alive(), Vec::<String>::new());
 }
@@ -168,11 +181,44 @@ async fn signals_for_the_supervising_process_do_not_reach_the_command() {
 async fn killing_the_supervising_process_is_noticed_and_takes_the_command() {
     let marked = Marked::new();
     let (mut process, _output) = start_ready(&marked, "sleep 300 & echo ready; wait").await;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
-    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
-    Command::new("kill").args(["-KILL", parent.trim()]).status().unwrap();
+    signal(&supervising(&process), "-KILL");
     assert!(matches!(process.wait().await, Err(SuperviseError::Lost)));
     marked.all_gone().await;
+}
+
+#[tokio::test]
+async fn killing_the_supervising_process_takes_daemons_too_and_their_output_ends_though_nobody_waits() {
+    let marked = Marked::new();
+    let (mut process, mut output) = start_clinging(&marked).await;
+    signal(&supervising(&process), "-KILL");
+    let mut rest = String::new();
+    tokio::time::timeout(SOON, output.stdout.read_to_string(&mut rest)).await.unwrap().unwrap();
+    assert!(matches!(process.wait().await, Err(SuperviseError::Lost)));
+    assert_eq!(marked.alive(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_supervising_process_that_stands_still_does_not_keep_the_tree_alive() {
+    let marked = Marked::new();
+    let (mut process, _output) = start_clinging(&marked).await;
+    signal(&supervising(&process), "-STOP");
+    process.kill();
+    let waited = tokio::time::timeout(SOON, process.wait()).await.unwrap();
+    assert!(matches!(waited, Err(SuperviseError::Lost)), "{waited:?}");
+    assert_eq!(marked.alive(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn dropping_the_handle_takes_the_tree_of_a_supervising_process_that_stands_still() {
+    let marked = Marked::new();
+    let (process, output) = start_clinging(&marked).await;
+    signal(&supervising(&process), "-STOP");
+    drop((process, output));
+    let since = Instant::now();
+    while !marked.alive().is_empty() {
+        assert!(since.elapsed() < SOON, "left behind: {:#?}", marked.alive());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
@@ -258,7 +304,7 @@ async fn the_command_sees_its_environment_its_input_its_directory_and_no_more() 
     spec.args = vec![
         "-c".into(),
         "cat; pwd -P; env -u _ -u PWD -u SHLVL | cut -d= -f1 | sort; ps -o sid= $$; ps -o sid= $PPID; \
-         tr '\\0' ' ' </proc/$PPID/cmdline | grep -c hunter[2]; trap; grep SigBlk /proc/$$/status"
+         tr '\\0' ' ' </proc/$PPID/cmdline | grep -c 'hunter[2]\\|cmdlin[e]'; trap; grep SigBlk /proc/$$/status"
             .into(),
     ];
     spec.cwd = dir.path().canonicalize().unwrap();
@@ -270,8 +316,8 @@ async fn the_command_sees_its_environment_its_input_its_directory_and_no_more() 
     let lines: Vec<&str> = said.lines().map(str::trim).collect();
     let [here, rest @ ..] = &lines[..] else { panic!("{said}") };
     assert_eq!(*here, format!("from a file{}", spec.cwd.display()));
-    assert_eq!(rest[..3], ["PATH", "SECRET", "SUPERVISED_BY_TEST"]);
-    assert_eq!(rest[3], rest[4], "the command is in the session of its supervising process");
-    assert_eq!(rest[5], "0", "the secret is in nobody's argument list");
-    assert_eq!(rest[6], "SigBlk:\t0000000000000000", "no signal is blocked or ignored for it");
+    assert_eq!(rest[..4], ["BUILDWRIGHT_RUN", "PATH", "SECRET", "SUPERVISED_BY_TEST"]);
+    assert_eq!(rest[4], rest[5], "the command is in the session of its supervising process");
+    assert_eq!(rest[6], "0", "neither the secret nor the command is in another's argument list");
+    assert_eq!(rest[7], "SigBlk:\t0000000000000000", "no signal is blocked or ignored for it");
 }

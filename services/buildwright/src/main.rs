@@ -40,9 +40,8 @@ const UNREACHABLE: u8 = 3;
 
 fn main() -> ExitCode {
     // Before anything else: the supervising process has no use for arguments, threads or a runtime.
-    let mut args = std::env::args_os().skip(1);
-    if args.next().is_some_and(|first| first == "supervise") {
-        return supervisor::main(args);
+    if std::env::args_os().nth(1).is_some_and(|first| first == "supervise") {
+        return supervisor::main();
     }
     let cli = Cli::parse();
     match start(cli) {

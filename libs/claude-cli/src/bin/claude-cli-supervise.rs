@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    supervisor::main(std::env::args_os().skip(1))
+    supervisor::main()
 }

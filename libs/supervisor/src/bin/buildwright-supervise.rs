@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    buildwright_supervisor::main(std::env::args_os().skip(1))
+    buildwright_supervisor::main()
 }

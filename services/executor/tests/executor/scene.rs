@@ -209,7 +209,9 @@ fn search_path() -> OsString {
 }
 
 pub(crate) fn is_alive(process: &str) -> bool {
-    Path::new("/proc").join(process).exists()
+    // Of one that has ended, and of which nobody has heard yet, nothing but its state is left.
+    let stat = fs::read_to_string(Path::new("/proc").join(process).join("stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
 
 pub(crate) struct Noon;

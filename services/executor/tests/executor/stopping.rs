@@ -4,6 +4,7 @@ use crate::{orders::*, scene::*};
 use domain::FailureClass;
 use plan::TaskDraft;
 use serde_json::json;
+use std::sync::Arc;
 
 /// Deaf to the interrupt, with a child in a session of its own.
 const CLINGING: &str =
@@ -22,6 +23,21 @@ async fn a_cancelled_command_leaves_neither_process_nor_workspace() {
     assert!(running.ended().await.result.is_err());
     assert!(!is_alive(&process) && !is_alive(&child));
     scene.assert_tidy();
+}
+
+#[tokio::test]
+async fn a_command_that_kills_what_supervises_it_has_failed_and_leaves_nothing() {
+    let scene = Scene::new().await;
+    for how in ["KILL", "STOP"] {
+        let script = format!("setsid sleep 300 & echo child $!; kill -{how} $PPID; sleep 300");
+        let mut order = task(1, 0, command(&script));
+        Arc::make_mut(&mut order.spec).limits.task_timeout_seconds = 2;
+        let running = scene.begin(&order);
+        let child = scene.wait_for_line(&order, "child ").await;
+        assert!(running.ended().await.result.is_err());
+        assert!(!is_alive(&child), "{how}");
+        scene.assert_tidy();
+    }
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ async fn a_command_sees_nothing_of_this_process_and_has_a_home_of_its_own() {
         .collect();
     // The shell itself adds `OLDPWD`, `PWD`, `SHLVL` and `_`, or some of them.
     let names = printed[0].split(' ').filter(|name| !["OLDPWD", "PWD", "SHLVL", "_"].contains(name));
-    assert_eq!(names.collect::<Vec<_>>(), ["HOME", "PATH", "TMPDIR", "0"]);
+    assert_eq!(names.collect::<Vec<_>>(), ["BUILDWRIGHT_RUN", "HOME", "PATH", "TMPDIR", "0"]);
 }
 
 #[tokio::test]
