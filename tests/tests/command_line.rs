@@ -181,6 +181,8 @@ async fn what_is_not_valid_exits_with_2_and_leaves_nothing() {
         (vec!["build", "p", "--repo", "-oProxyCommand=x"], "/repository/url"),
         (vec!["build", "p", "--repo", ".", "--branch", "--upload-pack=x"], "/repository/branch"),
         (vec!["build", "p", "--max-parallel", "0"], "/limits/maxParallel"),
+        (vec!["build", "p", "--max-cost", "nan"], "--max-cost"),
+        (vec!["build", "p", "--dir", "/proc/nowhere/out"], "/proc/nowhere/out"),
         (vec!["biuld"], "build"),
     ] {
         let ran = shell.run(&args).await;

@@ -1,13 +1,13 @@
 //! The owner's side: starting a supervised command and holding on to it.
 
 use std::ffi::OsString;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
@@ -119,8 +119,9 @@ impl Supervisor {
 /// A name that no other run on this machine has.
 fn run_id() -> String {
     static RUNS: AtomicU64 = AtomicU64::new(0);
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    format!("{}-{}-{since:x}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed))
+    let number = RUNS.fetch_add(1, Ordering::Relaxed);
+    // Process ids come again; the keys of hashes are chance.
+    format!("{}-{:016x}", std::process::id(), RandomState::new().hash_one(number))
 }
 
 fn system_error(errno: i32) -> io::Error {

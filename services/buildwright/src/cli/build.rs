@@ -62,7 +62,7 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     pub(crate) build_timeout: Option<u32>,
     /// Most US dollars to spend; looked at whenever an attempt ends
-    #[arg(long, value_name = "USD", help_heading = "Limits")]
+    #[arg(long, value_name = "USD", value_parser = dollars, help_heading = "Limits")]
     pub(crate) max_cost: Option<f64>,
     /// For whom the result is
     #[arg(long, short, value_enum, default_value_t)]
@@ -91,4 +91,10 @@ fn label(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("must be KEY=VALUE".to_owned()),
     }
+}
+
+/// JSON has neither infinity nor what is no number: they would be no limit.
+fn dollars(text: &str) -> Result<f64, String> {
+    let dollars = text.parse().ok().filter(|dollars: &f64| dollars.is_finite());
+    dollars.ok_or_else(|| "must be an amount such as 2.50".to_owned())
 }

@@ -29,12 +29,12 @@ pub(crate) enum UnpackError {
     #[error("{0} is not empty; --force puts the files there all the same")]
     NotEmpty(PathBuf),
     /// Reading or writing failed.
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {path}: {error}")]
     Write {
         /// Where.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The archive cannot be read.
     #[error("the archive is damaged: {0}")]
@@ -48,15 +48,25 @@ pub(crate) fn check_target(target: &Path, force: bool) -> Result<(), UnpackError
             true => Ok(()),
             false => Err(UnpackError::NotEmpty(target.to_owned())),
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(UnpackError::Write { path: target.to_owned(), source }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            can_be_made(target).map_err(|error| UnpackError::Write { path: target.to_owned(), error })
+        }
+        Err(error) => Err(UnpackError::Write { path: target.to_owned(), error }),
     }
+}
+
+/// Tries it in the nearest folder there is, and leaves nothing.
+fn can_be_made(target: &Path) -> io::Result<()> {
+    let above = target.ancestors().skip(1);
+    let above = above.map(|folder| if folder == Path::new("") { Path::new(".") } else { folder });
+    let nearest = above.into_iter().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    tempfile::Builder::new().prefix(".buildwright-").tempdir_in(nearest).map(drop)
 }
 
 /// Unpacks a gzipped archive without its outermost folder. A target that was empty gets everything or nothing.
 pub(crate) fn unpack(mut archive: File, target: &Path, force: bool) -> Result<(), UnpackError> {
     check_target(target, force)?;
-    let write = |path: &Path, source| UnpackError::Write { path: path.to_owned(), source };
+    let write = |path: &Path, error| UnpackError::Write { path: path.to_owned(), error };
     fs::create_dir_all(target).map_err(|source| write(target, source))?;
     let target = target.canonicalize().map_err(|source| write(target, source))?;
     archive.rewind().map_err(UnpackError::Damaged)?;
@@ -92,7 +102,7 @@ fn unpack_entry(mut entry: Entry<'_, impl Read>, folder: &Path) -> Result<(), Un
     let inner = inner_path(&name)?;
     let Some(last) = inner.last() else { return Ok(()) };
     let path = inner.iter().fold(folder.to_owned(), |path, part| path.join(part));
-    let write = |source| UnpackError::Write { path: path.clone(), source };
+    let write = |error| UnpackError::Write { path: path.clone(), error };
     make_folders(folder, &inner[..inner.len() - 1])?;
     match kind {
         EntryType::Directory => make_folders(folder, &inner),
@@ -146,7 +156,7 @@ fn make_folders(folder: &Path, parts: &[&OsStr]) -> Result<(), UnpackError> {
     let mut path = folder.to_owned();
     for part in parts {
         path.push(part);
-        let write = |source| UnpackError::Write { path: path.clone(), source };
+        let write = |error| UnpackError::Write { path: path.clone(), error };
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_dir() => {}
             Ok(found) if found.is_symlink() => return Err(UnpackError::ThroughLink(path)),

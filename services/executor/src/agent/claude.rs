@@ -146,8 +146,8 @@ fn failure(ending: &Ending, refused: Option<&str>) -> Option<Failure> {
         }
         Ending::NoResult { exit, stderr } => {
             let code = exit.map_or_else(String::new, |code| format!(" (exit code {code})"));
-            let said = stderr.lines().next_back().unwrap_or_default();
-            fail(FailureClass::Crashed, format!("the Claude CLI ended without a result{code}: {said}"))
+            let said = stderr.lines().next_back().map_or_else(String::new, |said| format!(": {said}"));
+            fail(FailureClass::Crashed, format!("the Claude CLI ended without a result{code}{said}"))
         }
         Ending::CouldNotStart { message } => {
             tracing::error!(%message, "the Claude CLI could not be started");

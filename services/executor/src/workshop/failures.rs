@@ -89,9 +89,10 @@ macro_rules! failures {
 failures! {
     GitError => |error| logged(git_class(&error), "a git command failed on the executor", &error),
     BaseError => |error| match error {
-        BaseError::Git(error) => {
-            logged(fetch_class(&error), "the repository or its branch could not be fetched", &error)
-        }
+        BaseError::Git(error) => match known(&error) {
+            Some(why) => logged(FailureClass::Repository, why, &error),
+            None => logged(git_class(&error), "the repository could not be fetched", &error),
+        },
         error @ BaseError::UnknownHost(_) => Failure::new(FailureClass::Crashed, error.to_string()),
         error => Failure::new(FailureClass::Repository, error.to_string()),
     },
@@ -133,34 +134,34 @@ fn git_class(error: &GitError) -> FailureClass {
     }
 }
 
-/// Of a fetch. What a server or the network does may pass; that something is not there, or not for us, does not.
-fn fetch_class(error: &GitError) -> FailureClass {
-    match error {
-        GitError::Failed { stderr, .. } if is_definite(stderr) => FailureClass::Repository,
-        _ => git_class(error),
-    }
+/// Why a fetch cannot succeed later either, if git says so. What a server or the network does may pass.
+fn known(error: &GitError) -> Option<&'static str> {
+    let GitError::Failed { stderr, .. } = error else { return None };
+    let said = |(words, why): &(&str, &'static str)| stderr.contains(words).then_some(*why);
+    DEFINITE.iter().find_map(said)
 }
 
-fn is_definite(stderr: &str) -> bool {
-    [
-        "not found",
-        "does not exist",
-        "does not appear to be a git repository",
-        "couldn't find remote ref",
-        "Authentication failed",
-        "could not read Username",
-        "could not read Password",
-        "Permission denied",
-        "access denied",
-        "returned error: 401",
-        "returned error: 403",
-        "Host key verification failed",
-        // What came is damaged, and git says how.
-        "fsck error",
-    ]
-    .iter()
-    .any(|words| stderr.contains(words))
-}
+const NO_BRANCH: &str =
+    "the repository has no such branch: look at `repository.branch`, or at what its HEAD points at";
+const NO_REPOSITORY: &str =
+    "there is no repository at this address, or none that may be read: look at `repository.url`";
+const NO_ACCESS: &str = "the repository cannot be read without credentials that are not there";
+
+/// Git's words, and what they mean. What it says of a repository on a server is what the server says.
+const DEFINITE: [(&str, &str); 12] = [
+    ("couldn't find remote ref", NO_BRANCH),
+    ("does not appear to be a git repository", NO_REPOSITORY),
+    ("does not exist", NO_REPOSITORY),
+    ("not found", NO_REPOSITORY),
+    ("Authentication failed", NO_ACCESS),
+    ("could not read Username", NO_ACCESS),
+    ("could not read Password", NO_ACCESS),
+    ("Permission denied", NO_ACCESS),
+    ("returned error: 401", NO_ACCESS),
+    ("returned error: 403", NO_ACCESS),
+    ("Host key verification failed", "the key of the repository's host is not known to the executor"),
+    ("fsck error", "the repository holds damaged objects"),
+];
 
 /// Git says so in several ways; not all of them give the system's reason.
 fn cannot_write(stderr: &str) -> bool {
