@@ -1,6 +1,6 @@
-use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use names::{Commit, OwnedProject, RefName, TenantName};
 use ports::{ArtifactError, ArtifactKey, ArtifactStore};
@@ -9,6 +9,7 @@ use workspace::{ImportError, Project};
 
 use crate::error::ExchangeError;
 use crate::heads::Line;
+use crate::lines::Lines;
 
 /// Bounds of an [`Exchange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +23,20 @@ pub struct ExchangeLimits {
     pub whole_every: u64,
     /// How often publishing starts over because another machine was faster.
     pub rounds: usize,
+    /// Of how many projects the newest head is remembered. Of others it is looked for anew.
+    pub lines: NonZeroUsize,
 }
 
 impl Default for ExchangeLimits {
-    /// 4 GiB, 1,000 bundles, every 32nd, 100 times.
+    /// 4 GiB, 1,000 bundles, every 32nd, 100 times, 1,024 projects.
     fn default() -> Self {
-        Self { bundle_bytes: 4 << 30, bundles: 1_000, whole_every: 32, rounds: 100 }
+        Self {
+            bundle_bytes: 4 << 30,
+            bundles: 1_000,
+            whole_every: 32,
+            rounds: 100,
+            lines: NonZeroUsize::MIN.saturating_add(1_023),
+        }
     }
 }
 
@@ -36,7 +45,7 @@ pub struct Exchange {
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) limits: ExchangeLimits,
     scratch: PathBuf,
-    lines: Mutex<HashMap<OwnedProject, Arc<Line>>>,
+    lines: Lines,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -49,7 +58,7 @@ impl Exchange {
     /// Over a store; `scratch` is an existing folder for files on their way.
     #[must_use]
     pub fn new(artifacts: Arc<dyn ArtifactStore>, scratch: PathBuf, limits: ExchangeLimits) -> Self {
-        Self { artifacts, limits, scratch, lines: Mutex::default() }
+        Self { artifacts, limits, scratch, lines: Lines::new(limits.lines) }
     }
 
     /// Makes a commit available to all machines. Its bundle leaves out what `since` contains, which must be
@@ -129,8 +138,7 @@ impl Exchange {
     }
 
     pub(crate) fn line(&self, project: &OwnedProject) -> Arc<Line> {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(lines.entry(project.clone()).or_default())
+        self.lines.of(project)
     }
 }
 

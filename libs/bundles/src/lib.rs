@@ -17,6 +17,7 @@
 mod error;
 mod exchange;
 mod heads;
+mod lines;
 mod results;
 mod sharing;
 

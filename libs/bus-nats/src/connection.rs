@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::{
     runtime::Handle,
-    sync::{Mutex, mpsc, watch},
+    sync::{RwLock, mpsc, watch},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -69,8 +69,8 @@ pub struct Inner {
     /// The stream of our pool's orders.
     pub(crate) tasks: String,
     link: watch::Receiver<Link>,
-    /// When streams and consumers were last seen to.
-    seen_to: Mutex<Option<Look>>,
+    /// When streams and consumers were last seen to. Read by those who see to what orders of single pools need.
+    seen_to: RwLock<Option<Look>>,
     mutes: Mutes,
     /// When the stream of orders was made, in nanoseconds: another time means another stream, whose sequence
     /// numbers mean other messages.
@@ -127,7 +127,7 @@ impl NatsBus {
             options,
             closed,
             link: linked,
-            seen_to: Mutex::default(),
+            seen_to: RwLock::default(),
             mutes: Mutes::default(),
             incarnation: AtomicI64::new(0),
             known: StdMutex::default(),

@@ -76,7 +76,7 @@ impl FromJson for Order {
             limits: limits(draft.limits.unwrap_or_default(), settings, problems),
             labels: labels(draft.labels.unwrap_or_default(), settings, problems),
             priority: draft.priority.map_or_else(Priority::default, |number| priority(number, problems)),
-            pool: draft.pool.and_then(|name| parsed(&name, "/pool", problems)).unwrap_or_default(),
+            pool: pool(draft.pool, settings, problems),
             prompt: draft.prompt,
             framework: draft.framework,
         };
@@ -129,6 +129,16 @@ fn priority(number: i64, problems: &mut Problems) -> Priority {
     Priority::try_from(number)
         .map_err(|error| problems.add("/priority", error.to_string()))
         .unwrap_or_default()
+}
+
+/// A queue is made for every pool that is named, and waits for executors for ever.
+fn pool(given: Option<String>, settings: &ApiSettings, problems: &mut Problems) -> PoolName {
+    let pool = given.and_then(|name| parsed(&name, "/pool", problems)).unwrap_or_default();
+    if !settings.pools.is_empty() && !settings.pools.contains(&pool) {
+        let names: Vec<String> = settings.pools.iter().map(|name| format!("`{name}`")).collect();
+        problems.add("/pool", format!("must be one of {}", names.join(", ")));
+    }
+    pool
 }
 
 fn model(given: Option<String>, settings: &ApiSettings, problems: &mut Problems) -> String {

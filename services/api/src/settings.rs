@@ -1,9 +1,11 @@
 use connections::Bounds;
 use domain::build::Limits;
 use http::HeaderValue;
+use names::PoolName;
 use ports::KeyLimits;
 use serde::Deserialize;
 use std::{
+    collections::BTreeSet,
     num::{NonZeroU32, NonZeroUsize},
     str::FromStr,
     sync::Arc,
@@ -61,6 +63,8 @@ pub struct ApiSettings {
     pub origins: Arc<OriginSettings>,
     /// Of connections.
     pub connections: Bounds,
+    /// The pools that builds may go to; any if none is named.
+    pub pools: BTreeSet<PoolName>,
     /// Whether a build may start from a repository on this machine's disk. Never where clients are not the
     /// owner of the machine.
     pub allow_local_repositories: bool,
@@ -310,6 +314,7 @@ impl Default for ApiSettings {
                 stall_timeout: Duration::from_secs(30),
                 drain: Duration::from_secs(10),
             },
+            pools: BTreeSet::new(),
             allow_local_repositories: false,
             keys: KeySettings::default(),
             webhooks: WebhookSettings::default(),

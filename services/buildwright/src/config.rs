@@ -190,6 +190,7 @@ mod tests {
             ("[api]\nheartbeat_seconds = 9000000000000", "must not be more than a hundred years"),
             ("[builds]\nmax_cost_usd = -1.0", "must be at least 0"),
             ("[builds]\nmax_attempts = 0", "expected a nonzero"),
+            ("[api]\npools = [\"Big\"]", "must be 1 to 32 of"),
         ] {
             let error = Config::parse(setting).unwrap_err().to_string();
             let line = setting.lines().last().unwrap();

@@ -2,8 +2,8 @@
 
 use crate::scene::{Machine, Scene};
 use buildwright_bundles::{ExchangeError, ExchangeLimits};
-use names::Commit;
-use std::sync::Arc;
+use names::{Commit, OwnedProject, ProjectName};
+use std::{num::NonZeroUsize, sync::Arc};
 use workspace::MergeError;
 
 /// Each head contains the one before.
@@ -72,6 +72,27 @@ async fn whoever_is_overtaken_builds_on_the_one_that_was_faster() {
     assert_eq!(one.files(&published).await, ["fast", "slow"]);
     let heads = assert_one_line(&scene, &one).await;
     assert_eq!((heads.len(), heads.last()), (2, Some(&published)));
+}
+
+#[tokio::test]
+async fn a_project_that_was_forgotten_goes_on_where_it_was() {
+    let scene = Scene::new();
+    let limits = ExchangeLimits { lines: NonZeroUsize::MIN, ..ExchangeLimits::default() };
+    let (mut one, mut other) = (scene.machine_with("one", limits).await, scene.machine("other").await);
+    let projects =
+        ["shop", "depot", "office"].map(|name| OwnedProject::from(name.parse::<ProjectName>().unwrap()));
+    for path in ["1st", "2nd", "3rd", "4th"] {
+        for project in &projects {
+            one.project = one.repositories.project(project).await.unwrap();
+            one.build(path).await;
+        }
+    }
+    for project in &projects {
+        other.project = other.repositories.project(project).await.unwrap();
+        let head = other.base().await;
+        assert_eq!(other.files(&head).await, ["1st", "2nd", "3rd", "4th"], "{project:?}");
+    }
+    assert_eq!(scene.heads().len(), 4);
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ impl NatsBus {
     /// nothing is made any more.
     pub(crate) async fn see_to_topology(&self, update: bool) -> bool {
         let asked = Instant::now();
-        let mut seen_to = self.seen_to.lock().await;
+        let mut seen_to = self.seen_to.write().await;
         let epoch = self.link.borrow().epoch;
         let before = seen_to.filter(|look| look.epoch == epoch);
         if self.closed.is_cancelled() {
@@ -112,7 +112,8 @@ impl NatsBus {
         lane: &Lane,
         there_before: bool,
     ) -> Result<(), BusError> {
-        let _one_at_a_time = self.seen_to.lock().await;
+        // Beside those of other pools: of each, the queue makes one at a time.
+        let _among_others = self.seen_to.read().await;
         let gone = if there_before {
             Some(self.gone(&[subjects::tasks(pool)], Instant::now()).await?)
         } else {
@@ -133,7 +134,7 @@ impl NatsBus {
         stream: &str,
         found: topology::Found,
     ) -> Result<(), async_nats::Error> {
-        let one_at_a_time = self.seen_to.lock().await;
+        let one_at_a_time = self.seen_to.write().await;
         if self.closed.is_cancelled() || topology::found(&self.jetstream, stream).await? != found {
             return Ok(());
         }
@@ -151,7 +152,7 @@ impl NatsBus {
     /// returns; no more are made.
     pub(crate) async fn make_no_more(&self) {
         self.closed.cancel();
-        drop(self.seen_to.lock().await);
+        drop(self.seen_to.write().await);
     }
 
     /// After every reconnection: the server may have come back with nothing.

@@ -6,6 +6,7 @@ use names::PoolName;
 use ports::BusError;
 use std::{
     collections::HashMap,
+    sync::{Arc, Mutex as StdMutex, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::sync::Mutex;
@@ -21,30 +22,37 @@ struct Seen {
     epoch: u64,
 }
 
-/// The lanes that are known to be there.
+/// The lanes of a pool that are known to be there. Whoever makes one holds this for as long.
+type OfPool = Arc<Mutex<HashMap<Lane, Seen>>>;
+
+/// The lanes that are known to be there. No pool waits for what another needs.
 #[derive(Default)]
-pub(super) struct Lanes(Mutex<HashMap<(PoolName, Lane), Seen>>);
+pub(super) struct Lanes(StdMutex<HashMap<PoolName, OfPool>>);
 
 impl Lanes {
     /// Makes a lane unless it is known to be there.
     pub(super) async fn see_to(&self, bus: &NatsBus, pool: &PoolName, lane: &Lane) -> Result<(), BusError> {
-        let mut known = self.0.lock().await;
+        let known = self.of(pool);
+        let mut known = known.lock().await;
         let epoch = bus.link().borrow().epoch;
-        let key = (pool.clone(), lane.clone());
-        let seen = known.get(&key).filter(|seen| seen.epoch == epoch);
+        let seen = known.get(lane).filter(|seen| seen.epoch == epoch);
         if seen.and_then(|seen| seen.at).is_some_and(|at| at.elapsed() < BELIEVED) {
             return Ok(());
         }
-        let there_before = known.iter().any(|((of, _), seen)| of == pool && seen.epoch == epoch);
+        let there_before = known.values().any(|seen| seen.epoch == epoch);
         bus.see_to_lane(pool, lane, there_before).await?;
-        known.insert(key, Seen { at: Some(Instant::now()), epoch });
+        known.insert(lane.clone(), Seen { at: Some(Instant::now()), epoch });
         Ok(())
     }
 
     /// What was believed of a pool proved wrong.
     pub(super) async fn doubt(&self, pool: &PoolName) {
-        let mut known = self.0.lock().await;
-        known.iter_mut().filter(|((of, _), _)| of == pool).for_each(|(_, seen)| seen.at = None);
+        self.of(pool).lock().await.values_mut().for_each(|seen| seen.at = None);
+    }
+
+    fn of(&self, pool: &PoolName) -> OfPool {
+        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(pools.entry(pool.clone()).or_default())
     }
 }
 

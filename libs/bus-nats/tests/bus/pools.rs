@@ -181,6 +181,38 @@ async fn an_order_with_labels_that_was_given_back_too_often_becomes_a_failure_to
     taking.abort();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_pool_whose_stream_takes_long_to_be_made_keeps_no_other_waiting() {
+    // Given a pool whose stream was removed: before it is made again there is a pause
+    let mut scene = Scene::new();
+    scene.options.removal_pause = Duration::from_secs(8);
+    let driver = scene.queue().await;
+    for pool in ["slow", "default"] {
+        driver.offer(order_for(pool, &[], 1, 0)).await.expect("taken");
+    }
+    scene.jetstream().await.delete_stream("TASKS_slow").await.expect("removed");
+
+    // When orders go on being offered, to it and to others, on lanes that are there and on new ones
+    let slow = driver.clone();
+    let slow = tokio::spawn(async move { slow.offer(order_for("slow", &[], 2, 0)).await });
+    let mut longest = Duration::ZERO;
+    let mut number = 0;
+    while !slow.is_finished() {
+        number += 1;
+        let label = format!("label-{number}");
+        for labels in [&[][..], &[label.as_str()]] {
+            let began = std::time::Instant::now();
+            soon(driver.offer(order_for("default", labels, 3, number))).await.expect("taken");
+            longest = longest.max(began.elapsed());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    // Then no other was kept waiting for it.
+    assert_eq!(slow.await.expect("no panic").expect("taken"), Offered::New);
+    assert!(longest < scene.options.removal_pause / 2, "{longest:?}");
+}
+
 /// What taking costs while many wait; printed for the documentation of the queue.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn with_five_hundred_orders_waiting_all_are_taken_in_order() {

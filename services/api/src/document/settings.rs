@@ -89,6 +89,11 @@ pub(crate) fn apply(document: &mut Value, settings: &ApiSettings) {
         // A character has at least a byte.
         schema.insert("maxLength".to_owned(), json!(settings.max_diff_bytes));
     }
+    let pool = document.pointer_mut("/components/schemas/SubmitBuild/properties/pool");
+    if let Some(Value::Object(schema)) = pool.filter(|_| !settings.pools.is_empty()) {
+        let pools = settings.pools.iter().map(|name| json!(name));
+        schema.insert("enum".to_owned(), pools.chain([Value::Null]).collect());
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Events as they are stored.
 
-use super::{EndReason, Feed, Live, Message, News, Next, Relay, Subscription, Topic};
+use super::{EndReason, Feed, Live, Message, News, Next, Relay, Subscription, Topic, relay::ends_build};
 use crate::{App, errors::Fault};
 use domain::BuildId;
 use names::TenantName;
@@ -107,7 +107,7 @@ impl EventFeed {
             Source::Build(_, after) => {
                 let new = version > *after;
                 *after = version.max(*after);
-                if new && matches!(kind, "build_completed" | "build_failed" | "build_cancelled") {
+                if new && ends_build(kind) {
                     self.place = Place::End;
                 }
                 new

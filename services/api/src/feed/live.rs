@@ -44,6 +44,11 @@ impl Streams {
         });
         Arc::new(Self { relay, lines: Lines::new(Arc::clone(&app.output)), places })
     }
+
+    /// Who reads events for all that follow them.
+    pub(super) fn relay(&self) -> &Arc<Relay> {
+        &self.relay
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -99,7 +104,7 @@ impl OptionalFromRequestParts<App> for Live {
 impl Live {
     /// Who reads events for all that follow them.
     pub(super) fn relay(&self) -> &Arc<Relay> {
-        &self.streams.relay
+        self.streams.relay()
     }
 
     /// The turn to find out in the store where to begin.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `events` | the events of a build or of a tenant |
 //! | `output` | the lines of a task |
+//! | `ending` | who waits for the end of a build only |
 //! | `relay` | who reads new events, once for all that follow |
 //! | `lines` | the same for lines of output |
 //! | `message` | what is sent, in the form of either transport |
@@ -13,6 +14,7 @@
 //! | `follower` | a feed together with what can end it from outside |
 //! | `sse`, `socket` | the two transports |
 
+mod ending;
 mod events;
 mod follower;
 mod lines;

@@ -34,6 +34,11 @@ pub(crate) struct Told {
     pub(crate) message: Arc<Message>,
 }
 
+/// Whether a build has ended with an event of this type.
+pub(super) fn ends_build(kind: &str) -> bool {
+    matches!(kind, "build_completed" | "build_failed" | "build_cancelled")
+}
+
 /// Whose events are followed.
 #[derive(Debug, Clone)]
 pub(crate) enum Topic {

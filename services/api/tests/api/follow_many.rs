@@ -6,6 +6,7 @@ use domain::build::Work;
 use futures::future::join_all;
 use plan::TaskNumber;
 use reqwest::Method;
+use serde_json::Value;
 use std::{
     sync::{Arc, atomic::Ordering::SeqCst},
     time::Duration,
@@ -122,6 +123,38 @@ async fn a_new_event_is_read_once_however_many_follow() {
     let reads = api.store.reads() - before;
     let events = api.stored_events();
     assert!(reads < 3 * events, "{reads} reads of {events} events, for 50 followers");
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_build_read_nothing_while_others_go_on() {
+    const WAITING: u64 = 50;
+    // Given many who wait for a build
+    let api = Arc::new(Api::among_several(ApiSettings::default()).await);
+    let id = api.submit_chain(1).await;
+    let path = format!("/v1/builds/{id}?wait=60");
+    let before = api.store.reads();
+    let wait = || tokio::spawn(api.request(Method::GET, &path).timeout(LIMIT).send());
+    let waiting: Vec<_> = (0..WAITING).map(|_| wait()).collect();
+    // Each looks at first.
+    while api.store.reads() < before + WAITING {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    api.store.reads_settled().await;
+    let before = api.store.reads();
+
+    // When another build goes on to its end, and then theirs
+    let beside = api.submit_chain(TASKS).await;
+    api.complete(beside, TASKS).await;
+    api.complete(id, 1).await;
+
+    // Then all are answered, and the events of the other were read for all of them together.
+    for answer in join_all(waiting).await {
+        let build: Value = answer.unwrap().unwrap().json().await.unwrap();
+        assert_eq!(build["status"], "completed");
+    }
+    let reads = api.store.reads() - before;
+    let events = api.stored_events();
+    assert!(reads < 3 * events, "{reads} reads of {events} events, while {WAITING} waited");
 }
 
 #[tokio::test]

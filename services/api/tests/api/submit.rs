@@ -192,6 +192,34 @@ async fn what_is_refused_says_what_would_be_right() {
 }
 
 #[tokio::test]
+async fn where_pools_are_named_no_other_is_taken() {
+    let pools = ["large", "default"].map(|name| name.parse().unwrap()).into();
+    let api = Api::with(ApiSettings { pools, ..ApiSettings::default() }).await;
+    let order = |pool: &str| json!({"prompt": "x", "pool": pool});
+
+    let problem = problem(api.post("/v1/builds", &order("larg")).await, 422, "invalid_request").await;
+    assert_eq!(pointers(&problem), ["/pool"]);
+    assert_eq!(problem["errors"][0]["message"], "must be one of `default`, `large`");
+    assert_eq!(api.stored_events(), 0);
+
+    api.submit(&order("large")).await;
+    api.submit(&json!({"prompt": "x"})).await;
+    let document = api.json("/openapi.json").await;
+    let told = document.pointer("/components/schemas/SubmitBuild/properties/pool/enum").unwrap();
+    assert_eq!(*told, json!(["default", "large", null]));
+}
+
+#[tokio::test]
+async fn where_the_usual_pool_is_not_among_those_named_a_build_must_name_one() {
+    let pools = ["large".parse().unwrap()].into();
+    let api = Api::with(ApiSettings { pools, ..ApiSettings::default() }).await;
+    let response = api.post("/v1/builds", &json!({"prompt": "x"})).await;
+    let problem = problem(response, 422, "invalid_request").await;
+    assert_eq!(pointers(&problem), ["/pool"]);
+    assert_eq!(problem["errors"][0]["message"], "must be one of `large`");
+}
+
+#[tokio::test]
 async fn a_target_outside_of_the_workspace_is_named() {
     let api = Api::start().await;
     for target in ["/etc/passwd", "../../x", "a/../../x", ".git/hooks/post-commit", "", "a\nb"] {

@@ -5,8 +5,10 @@ use super::{
     span::{Hours, HoursOrNone, Milliseconds, MillisecondsOrNone, Seconds, SecondsOrNone},
 };
 use ::api::{ApiSettings, KeySettings, Origin, StreamSettings, WebhookSettings};
+use names::PoolName;
 use serde::Deserialize;
 use std::{
+    collections::BTreeSet,
     num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
 };
@@ -18,6 +20,7 @@ super::section! {
         max_body_bytes: NonZeroUsize,
         max_json_depth: NonZeroUsize,
         max_labels: usize,
+        pools: BTreeSet<PoolName>,
         max_wait_seconds: SecondsOrNone,
         body_timeout_seconds: Seconds,
         answer_timeout_seconds: Seconds,
@@ -94,6 +97,7 @@ impl Api {
         set(&mut api.max_body_bytes, self.max_body_bytes);
         set(&mut api.max_json_depth, self.max_json_depth);
         set(&mut api.max_labels, self.max_labels);
+        set(&mut api.pools, self.pools);
         set(&mut api.max_wait, self.max_wait_seconds);
         set(&mut api.body_timeout, self.body_timeout_seconds);
         set(&mut api.answer_timeout, self.answer_timeout_seconds);

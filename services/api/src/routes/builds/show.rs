@@ -1,11 +1,12 @@
 use crate::{
     ApiSettings, App,
     errors::{Fault, api_errors},
+    feed::Streams,
     read::{BuildPath, FromParams, MOST_WHOLE, Params, ParamsError, Query, etag, is_current},
     wire::BuildView,
 };
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -13,7 +14,7 @@ use commands::Loaded;
 use domain::BuildId;
 use http::{HeaderMap, StatusCode, header};
 use ports::Version;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// Get a build
@@ -38,6 +39,7 @@ use tokio::time::Instant;
 #[tracing::instrument(name = "api.builds.show", skip_all, fields(build.id = %id))]
 pub(crate) async fn show(
     State(app): State<App>,
+    Extension(streams): Extension<Arc<Streams>>,
     BuildPath(id): BuildPath,
     Query(moment): Query<Moment>,
     headers: HeaderMap,
@@ -51,8 +53,14 @@ pub(crate) async fn show(
     let seen = match moment {
         Moment::AsOf(version) => answer(&as_of(&app, id, version).await?),
         Moment::Now { wait } => {
-            wait_for_end(&app, id, wait).await?;
-            app.builds.read(id, answer).await?.ok_or(ShowError::Unknown)?
+            let ended =
+                if wait.is_zero() { None } else { streams.end_of(&app, id, Instant::now() + wait).await? };
+            let seen = match ended {
+                // The first who waited reads it for all.
+                Some(version) => app.builds.read_since(id, version, answer).await?,
+                None => app.builds.read(id, answer).await?,
+            };
+            seen.ok_or(ShowError::Unknown)?
         }
     };
     let (version, view) = seen.ok_or_else(|| Fault::internal("a build without its first event"))?;
@@ -69,25 +77,6 @@ async fn as_of(app: &App, id: BuildId, version: Version) -> Result<Loaded, ShowE
     }
     let exists = app.builds.read(id, |_| ()).await?.is_some();
     Err(if exists { ShowError::VersionUnknown } else { ShowError::Unknown })
-}
-
-/// Returns when the build has ended, the time is over or the process stops.
-async fn wait_for_end(app: &App, id: BuildId, wait: Duration) -> Result<(), ShowError> {
-    let until = Instant::now() + wait;
-    let mut head = app.store.head();
-    while Instant::now() < until {
-        head.borrow_and_update();
-        let ended = app.builds.read(id, |loaded| loaded.build.status.is_terminal()).await?;
-        if ended.ok_or(ShowError::Unknown)? {
-            break;
-        }
-        tokio::select! {
-            () = tokio::time::sleep_until(until) => break,
-            () = app.stop.cancelled() => break,
-            changed = head.changed() => if changed.is_err() { break },
-        }
-    }
-    Ok(())
 }
 
 /// When a build is to be looked at.
