@@ -110,6 +110,7 @@ impl Config {
         file.nats.apply(&mut config);
         file.projector.apply(&mut config);
         file.driver.apply(&mut config).map_err(toml_error)?;
+        builds::check(&config.api).map_err(serde::de::Error::custom)?;
         let deliveries = file.deliveries.apply(&mut config.courier);
         deliveries.map_err(|error| serde::de::Error::custom(format!("deliveries: the schedule {error}")))?;
         Ok(config)
@@ -188,13 +189,21 @@ mod tests {
             ("[deliveries]\nat_once = 0", "expected a nonzero"),
             ("[streams]\nmax_readers = 0", "expected a nonzero"),
             ("[api]\nheartbeat_seconds = 9000000000000", "must not be more than a hundred years"),
-            ("[builds]\nmax_cost_usd = -1.0", "must be at least 0"),
+            ("[builds]\nmax_cost_usd = 0.0", "must be more than 0"),
             ("[builds]\nmax_attempts = 0", "expected a nonzero"),
             ("[api]\npools = [\"Big\"]", "must be 1 to 32 of"),
         ] {
             let error = Config::parse(setting).unwrap_err().to_string();
             let line = setting.lines().last().unwrap();
             assert!(error.contains(why) && error.contains(line) && error.contains("line 2"), "{error}");
+        }
+        for (setting, why) in [
+            ("task_timeout_seconds = 90000", "builds.task_timeout_seconds is 90000, which is more than"),
+            ("most_attempts = 1", "builds.max_attempts is 2, which is more than builds.most_attempts, 1"),
+            ("model = ' '", "builds.model is empty"),
+        ] {
+            let error = Config::parse(&format!("[builds]\n{setting}")).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
         }
         assert_eq!(Config::parse("[api]\nmax_wait_seconds = 0").unwrap().api.max_wait, Duration::ZERO);
     }

@@ -14,6 +14,9 @@ pub enum BaseError {
     /// A local repository, which the rules refuse.
     #[error("local repositories are not allowed here")]
     LocalRefused,
+    /// A repository of one of our own projects, by its path.
+    #[error("this is the repository of a project: name the project instead")]
+    OurOwn,
     /// A host with a private address, which the rules refuse.
     #[error("the repository's host has a private address, which is not allowed here")]
     PrivateHost,

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -94,6 +95,9 @@ impl Project {
         if transport == Transport::Local && self.rules.local == Access::Refused {
             return Err(BaseError::LocalRefused);
         }
+        if transport == Transport::Local && self.is_one_of_ours(&source.url) {
+            return Err(BaseError::OurOwn);
+        }
         let address = match self.rules.private_hosts {
             Access::Allowed => None,
             Access::Refused => public_address(&source.url).await?,
@@ -109,6 +113,16 @@ impl Project {
             .stdout()
             .await?;
         Ok(())
+    }
+}
+
+impl Project {
+    /// Whether a path leads to where all projects' repositories are: another tenant's may be among them.
+    fn is_one_of_ours(&self, url: &RepositoryUrl) -> bool {
+        let path = url.as_str().strip_prefix("file://").unwrap_or(url.as_str());
+        let all = self.objects().ancestors().nth(2).map(Path::to_owned);
+        let found = std::fs::canonicalize(path).ok();
+        all.zip(found).is_some_and(|(all, found)| found.starts_with(all))
     }
 }
 

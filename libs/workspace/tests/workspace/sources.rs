@@ -1,6 +1,7 @@
 //! Starting from somebody else's repository.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -122,6 +123,22 @@ async fn local_repositories_are_refused_unless_the_rules_allow_them() {
     let project = with_rules(&f, SourceRules::default()).await;
     let error = project.base(&BranchName::main(), Some(&source), at(0)).await.unwrap_err();
     assert!(matches!(error, BaseError::LocalRefused), "{error}");
+}
+
+#[tokio::test]
+async fn repositories_of_projects_are_not_taken_by_their_paths() {
+    let f = Fixture::new().await;
+    f.base().await;
+    let inside = f.repository();
+    symlink(&inside, f.path("link")).unwrap();
+    for path in [inside.clone(), f.path("link"), inside.join("../shop.git"), inside.join("objects")] {
+        for url in [path.display().to_string(), format!("file://{}", path.display())] {
+            let Ok(url) = url.parse() else { continue };
+            let source = Source { url, branch: None };
+            let error = f.project.base(&BranchName::main(), Some(&source), at(0)).await.unwrap_err();
+            assert!(matches!(error, BaseError::OurOwn), "{}: {error}", source.url.as_str());
+        }
+    }
 }
 
 #[tokio::test]

@@ -33,8 +33,8 @@ impl TryFrom<f64> for Dollars {
     type Error = &'static str;
 
     fn try_from(dollars: f64) -> Result<Self, Self::Error> {
-        if dollars.is_nan() || dollars < 0.0 {
-            return Err("must be at least 0");
+        if dollars.is_nan() || dollars < 1e-9 {
+            return Err("must be more than 0");
         }
         #[expect(
             clippy::cast_possible_truncation,
@@ -43,6 +43,26 @@ impl TryFrom<f64> for Dollars {
         )]
         Ok(Self((dollars * 1e9).round() as u64))
     }
+}
+
+/// What a build gets that asks for nothing may not be more than it could ask for.
+pub(super) fn check(api: &ApiSettings) -> Result<(), String> {
+    let limits = &api.default_limits;
+    for (name, default, most) in [
+        ("task_timeout_seconds", limits.task_timeout_seconds, api.plan_bounds.timeout_seconds),
+        ("build_timeout_seconds", limits.build_timeout_seconds, api.max_build_timeout_seconds),
+        ("max_parallel", limits.max_parallel, api.max_parallel),
+        ("max_attempts", limits.max_attempts, api.max_attempts),
+    ] {
+        if default > most {
+            let bound = format!("most_{}", name.trim_start_matches("max_"));
+            return Err(format!("builds.{name} is {default}, which is more than builds.{bound}, {most}"));
+        }
+    }
+    if api.default_model.trim().is_empty() {
+        return Err("builds.model is empty".to_owned());
+    }
+    Ok(())
 }
 
 impl Builds {
