@@ -105,11 +105,12 @@ impl<'a> Round<'a> {
         let courier = &shared.courier;
         let Loaded { id, version, ref endpoint } = *loaded;
         let known = courier.deliveries.load_deliveries(id).await?.unwrap_or_default();
-        let from = Position(endpoint.from);
-        let known = DeliveriesKnown {
-            progress: DeliveryProgress { cursor: known.progress.cursor.max(from), ..known.progress },
-            ..known
+        let progress = DeliveryProgress {
+            cursor: known.progress.cursor.max(Position(endpoint.from)),
+            // Whoever changes it may have repaired it: what failed before says nothing any more.
+            failing_since: known.progress.failing_since.filter(|since| *since >= endpoint.updated_at),
         };
+        let known = DeliveriesKnown { progress, ..known };
         let (settings, spec) = (&courier.settings, &endpoint.spec);
         let terms = Terms {
             order: spec.order,
