@@ -42,13 +42,19 @@ pub(crate) struct Ending {
     pub(crate) now: CancellationToken,
 }
 
-/// Delivers to an endpoint until told to end. A failing store is tried again.
-pub(crate) async fn deliver(shared: Arc<Shared>, loaded: Arc<Loaded>, nudged: Arc<Notify>, ending: Ending) {
+/// Delivers to an endpoint what comes up to the head, until told to end. A failing store is tried again.
+pub(crate) async fn deliver(
+    shared: Arc<Shared>,
+    loaded: Arc<Loaded>,
+    head: watch::Receiver<Position>,
+    nudged: Arc<Notify>,
+    ending: Ending,
+) {
     let id = loaded.id;
     let mut pause = Pause::FIRST;
     while !ending.calm.is_cancelled() && !ending.now.is_cancelled() {
         let begun = async {
-            let mut round = Round::begin(&shared, &loaded, &nudged, &ending).await?;
+            let mut round = Round::begin(&shared, &loaded, head.clone(), &nudged, &ending).await?;
             let result = round.run().await;
             if round.stored_something {
                 pause = Pause::FIRST;
@@ -81,7 +87,10 @@ struct Round<'a> {
     globs: Vec<EventGlob>,
     to: Arc<Destination>,
     line: Line,
+    /// Up to where to read.
     head: watch::Receiver<Position>,
+    /// The version up to which the one build was read that the endpoint was made for.
+    build_read: Version,
     sending: FuturesUnordered<BoxFuture<'static, Sent>>,
     flush: Option<BoxFuture<'static, Flushed>>,
     questions: Vec<domain::BuildId>,
@@ -99,6 +108,7 @@ impl<'a> Round<'a> {
     async fn begin(
         shared: &'a Arc<Shared>,
         loaded: &'a Loaded,
+        head: watch::Receiver<Position>,
         nudged: &'a Notify,
         ending: &'a Ending,
     ) -> Result<Self, StoreError> {
@@ -133,7 +143,8 @@ impl<'a> Round<'a> {
             globs: spec.events.iter().filter_map(|glob| glob.parse().ok()).collect(),
             to: Arc::new(courier.sender.destination(id, spec).await?),
             line: Line::new(terms, known, courier.sender.clock.now()),
-            head: courier.store.head(),
+            head,
+            build_read: Version(0),
             sending: FuturesUnordered::new(),
             flush: None,
             questions: Vec::new(),
