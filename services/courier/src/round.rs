@@ -87,6 +87,7 @@ struct Round<'a> {
     globs: Vec<EventGlob>,
     to: Arc<Destination>,
     line: Line,
+    begun: Instant,
     /// Up to where to read.
     head: watch::Receiver<Position>,
     /// The version up to which the one build was read that the endpoint was made for.
@@ -141,8 +142,9 @@ impl<'a> Round<'a> {
             nudged,
             ending,
             globs: spec.events.iter().filter_map(|glob| glob.parse().ok()).collect(),
-            to: Arc::new(courier.sender.destination(id, spec).await?),
+            to: Arc::new(courier.sender.destination(id, version, spec).await?),
             line: Line::new(terms, known, courier.sender.clock.now()),
+            begun: Instant::now(),
             head,
             build_read: Version(0),
             sending: FuturesUnordered::new(),

@@ -95,7 +95,7 @@ impl Scene {
             list: Arc::new(self.store.clone()),
             endpoints: Arc::clone(&self.endpoints),
             deliveries: Arc::new(self.store.clone()),
-            sender: Sender { client, vault: self.endpoints.vault().clone(), clock: Arc::new(SystemClock) },
+            sender: Sender { client, endpoints: Arc::clone(&self.endpoints), clock: Arc::new(SystemClock) },
             leadership: Arc::new(Alone),
             settings: self.settings.clone(),
             gauges: self.gauges.clone(),

@@ -1,6 +1,6 @@
 //! What happens to a webhook endpoint.
 
-use super::parts::EventDisabledReason;
+use super::parts::{EventDisabledReason, HeaderValues};
 use crate::wire::{
     labels, texts,
     webhook::{DeliveryOrder, PayloadKind, Signatures},
@@ -85,6 +85,9 @@ catalogue! {
         /// The one build that it was made for.
         #[schema(value_type = Option<texts::BuildId>)]
         build: Option<String>,
+        /// Whether other values of its headers took the place of those before; left out if they stay.
+        #[schema(required = false)]
+        header_values: HeaderValues,
         /// When.
         at: DateTime<Utc>,
     }
