@@ -13,7 +13,7 @@ catalogue! {
         /// Whose it is.
         #[schema(max_length = 32)]
         tenant: String,
-        /// Where events are delivered.
+        /// Where events are delivered; without `webhooks:manage`, scheme and host only: `https://example.com/…`.
         #[schema(value_type = texts::WebhookUrl)]
         url: String,
         /// What people call it; left out if it has no name.
@@ -52,7 +52,7 @@ catalogue! {
         at: DateTime<Utc>,
     }
     "webhook_endpoint_updated" EndpointUpdatedData "Something else is asked for." {
-        /// Where events are delivered.
+        /// Where events are delivered; without `webhooks:manage`, scheme and host only: `https://example.com/…`.
         #[schema(value_type = texts::WebhookUrl)]
         url: String,
         /// What people call it; left out if it has no name.
