@@ -1,12 +1,13 @@
 //! Webhook endpoints: made, looked at, changed, and never telling a secret twice.
 
 use crate::support::{Api, Sse, pointers, problem};
-use buildwright_api::{ApiSettings, App, AppParts, WebhookSettings};
+use buildwright_api::{ApiSettings, App, AppParts, IdempotencySettings, WebhookSettings};
 use domain::EndpointId;
 use names::Scope;
 use ports::{EventStore as _, KeyLimits, Position};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
+use std::{sync::atomic::Ordering, time::Duration};
 use ulid::Ulid;
 
 const URL: &str = "https://hooks.example.com/in";
@@ -311,6 +312,26 @@ async fn the_same_request_again_makes_no_second_endpoint_and_shows_no_secret() {
     assert!(!again.to_string().contains("whsec_"));
     assert_eq!(kinds(&api).await, ["webhook_endpoint_created"]);
     assert_eq!(api.json(ENDPOINTS).await["endpoints"][0]["id"], made["id"]);
+}
+
+#[tokio::test]
+async fn the_last_endpoint_that_there_may_be_is_answered_again_after_a_death() {
+    // The record of whoever died is nobody's at once.
+    let idempotency = IdempotencySettings { lease: Duration::ZERO, ..IdempotencySettings::default() };
+    let webhooks = WebhookSettings { max_endpoints: 1, ..WebhookSettings::default() };
+    let api = Api::with(ApiSettings { webhooks, idempotency, ..ApiSettings::default() }).await;
+    let order = json!({ "url": URL });
+    let ask = |key: &'static str| {
+        api.request(Method::POST, ENDPOINTS).header("idempotency-key", key).json(&order).send()
+    };
+    api.idempotency.deaf.store(true, Ordering::SeqCst);
+    let lost = read(ask("one").await.unwrap(), StatusCode::CREATED).await;
+    api.idempotency.deaf.store(false, Ordering::SeqCst);
+
+    problem(ask("other").await.unwrap(), 409, "too_many_webhook_endpoints").await;
+    let again = read(ask("one").await.unwrap(), StatusCode::CREATED).await;
+    assert_eq!((&again["id"], &again["secret"]), (&lost["id"], &lost["secret"]));
+    assert_eq!(kinds(&api).await, ["webhook_endpoint_created"]);
 }
 
 #[tokio::test]
