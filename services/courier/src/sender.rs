@@ -3,13 +3,14 @@
 use crate::{message, verdict::Attempted};
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::{EndpointId, endpoint::EndpointSpec};
 use egress::{Client, FailureClass, Outcome, Request, TargetUrl};
 use endpoints::{Contents, Endpoints, VaultError};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use ports::{AttemptError, Clock, DeliveryAttempt, Pings, Position, StoreError, Version};
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 use webhooks::{CustomHeaders, HeaderRules, MessageId, Signer, SigningKey, SimpleKey};
 
 /// Sends messages to endpoints. Clones share connections.
@@ -30,14 +31,14 @@ pub(crate) struct Destination {
     keys: Result<Keys, Lacking>,
     timeout: Duration,
     /// When the keys must be looked up again.
-    pub(crate) valid_until: DateTime<Utc>,
+    pub(crate) valid_until: Instant,
 }
 
 /// So long keys are used without looking whether there are others: an event tells of a change, but a moment before
 /// the keys are there.
-const KEYS_FOR: TimeDelta = TimeDelta::seconds(2);
+const KEYS_FOR: Duration = Duration::from_secs(2);
 /// So often it is looked again where those are not there yet.
-const LOOK_AGAIN: TimeDelta = TimeDelta::milliseconds(100);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Why there are no keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +117,7 @@ impl Sender {
             Err(Lacking::Behind | Lacking::Ahead) => LOOK_AGAIN,
             Ok(_) | Err(Lacking::Unusable) => KEYS_FOR,
         };
-        Ok(Destination { target, keys, timeout, valid_until: now + valid_for })
+        Ok(Destination { target, keys, timeout, valid_until: Instant::now() + valid_for })
     }
 
     /// Sends one message and says what became of it.

@@ -6,7 +6,7 @@ use crate::{
     directory::disable,
     line::{Hopeless, Item, Next},
     message,
-    sender::{Destination, Lacking, unsent},
+    sender::{Destination, LOOK_AGAIN, Lacking, unsent},
     verdict::Attempted,
 };
 use domain::endpoint::PayloadKind;
@@ -21,7 +21,7 @@ const KEYS_COME_WITHIN: Duration = Duration::from_secs(10);
 impl Round<'_> {
     /// Keys may have changed.
     pub(super) async fn renew(&mut self) -> Result<(), StoreError> {
-        if self.line.has_something() && self.to.valid_until <= self.now() {
+        if self.line.has_something() && self.to.valid_until <= Instant::now() {
             let sender = &self.courier().sender;
             self.to = Arc::new(sender.destination(self.id, self.version, &self.endpoint.spec).await?);
         }
@@ -33,7 +33,7 @@ impl Round<'_> {
         let now = self.now();
         self.later = None;
         if self.line.has_something() && self.waits_for_keys() {
-            self.later = Some(self.to.valid_until);
+            self.later = Some(now + LOOK_AGAIN);
             return;
         }
         while self.line.unstored() < self.most_unstored() {
