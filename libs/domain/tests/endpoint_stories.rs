@@ -60,7 +60,8 @@ fn nothing_can_be_asked_of_an_endpoint_that_is_not_there() {
 fn an_update_that_changes_nothing_is_no_event_but_new_values_of_headers_are() {
     let update = |spec, values| Command::Update { spec, values, at: at(1) };
     assert_eq!(when(&[created()], update(spec(), Values::Kept)), then(&[]));
-    assert_eq!(when(&[created()], update(spec(), Values::Replaced)), then(&[updated(spec())]));
+    let replaced = data::EndpointUpdated { spec: spec(), header_values: Values::Replaced, at: at(1) }.into();
+    assert_eq!(when(&[created()], update(spec(), Values::Replaced)), then(&[replaced]));
 
     let slower = EndpointSpec { rate_per_second: Some(1), ..spec() };
     let events = [created(), updated(slower.clone())];

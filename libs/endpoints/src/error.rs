@@ -11,6 +11,13 @@ pub enum VaultError {
     /// There are none.
     #[error("the endpoint has no secrets")]
     Missing,
+    /// The values of the endpoint's headers were replaced, and the new ones are not there yet; or they are lost, if
+    /// whoever had them died.
+    #[error("the new values of the endpoint's headers were not kept: give them again")]
+    Behind,
+    /// They belong to a later version of the endpoint.
+    #[error("the endpoint was changed meanwhile")]
+    Ahead,
     /// They cannot be opened with the keys that are given.
     #[error("the endpoint's secrets cannot be opened: {0}")]
     Sealed(#[from] seal::OpenError),

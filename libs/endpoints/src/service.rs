@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use commands::Expected;
 use domain::{
     Endpoint, EndpointId,
-    endpoint::{Command, EndpointSpec, EndpointState, Signatures, Values},
+    endpoint::{Command, EndpointEvent, EndpointSpec, EndpointState, Signatures, Values},
 };
 use names::TenantName;
 use ports::{
@@ -89,6 +89,19 @@ impl Endpoints {
         Ok(alive.map(|endpoint| Loaded { id, version, endpoint }))
     }
 
+    /// What messages to an endpoint as it is at a version are signed with, and bring along.
+    ///
+    /// # Errors
+    /// If there is nothing, it cannot be opened, or it belongs to the endpoint as it is at another version: values of
+    /// headers are never sent to where they were not meant for.
+    pub async fn contents(&self, id: EndpointId, version: Version) -> Result<Contents, VaultError> {
+        let (kept, contents) = self.vault.open(id).await?;
+        if kept > version {
+            return Err(VaultError::Ahead);
+        }
+        if self.replaces_values(id, kept, version).await? { Err(VaultError::Behind) } else { Ok(contents) }
+    }
+
     /// Makes an endpoint, which is told of what happens from now on. If there is one of this id, somebody carried out
     /// the same request before, and it is answered as then.
     ///
@@ -143,7 +156,7 @@ impl Endpoints {
                 Ok(Command::Update { spec, values, at: self.clock.now() })
             })
             .await?;
-        let (_, mut contents) = self.vault.open(id).await?;
+        let mut contents = self.open_before(&loaded).await?;
         let had_key = contents.ed25519.is_some();
         self.fit_key(&mut contents, loaded.endpoint.spec.signatures)?;
         let other_key = had_key != contents.ed25519.is_some();
@@ -178,7 +191,7 @@ impl Endpoints {
         let command = Command::RotateSecret { old_valid_until, at: now };
         let loaded = self.execute(id, actor, expected, |_| Ok(command.clone())).await?;
         let secret = self.or_new(secret)?;
-        let (_, mut contents) = self.vault.open(id).await?;
+        let mut contents = self.open_before(&loaded).await?;
         contents.rotate(&secret, old_valid_until, now);
         self.keep(id, loaded.version, &contents).await?;
         Ok(Rotated { loaded, secret })
@@ -260,6 +273,38 @@ impl Endpoints {
                 return Ok((version, endpoint));
             }
         }
+    }
+
+    /// What is kept of an endpoint before a change of it is. Values of headers that were replaced, but not by any that
+    /// were kept, must not come to belong to the new version.
+    async fn open_before(&self, loaded: &Loaded) -> Result<Contents, ChangeError> {
+        let (kept, mut contents) = self.vault.open(loaded.id).await?;
+        if self.replaces_values(loaded.id, kept, loaded.version).await? {
+            contents.headers.clear();
+        }
+        Ok(contents)
+    }
+
+    /// Whether the values of the headers were replaced after a version, up to another.
+    async fn replaces_values(
+        &self,
+        id: EndpointId,
+        mut after: Version,
+        upto: Version,
+    ) -> Result<bool, StoreError> {
+        while after < upto {
+            let page = self.store.read_stream(StreamId::Endpoint(id), after, PAGE).await?;
+            for recorded in page.iter().filter(|recorded| recorded.version <= upto) {
+                let event = recorded.endpoint_event().map_err(defect)?;
+                if matches!(&event, EndpointEvent::EndpointUpdated(e) if e.header_values == Values::Replaced)
+                {
+                    return Ok(true);
+                }
+            }
+            let Some(last) = page.last() else { break };
+            after = last.version;
+        }
+        Ok(false)
     }
 
     /// Whoever changed it after us has kept our secrets with theirs, or is going to say that they could not.

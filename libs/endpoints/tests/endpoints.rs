@@ -1,12 +1,12 @@
 //! Endpoints over a real file.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-use buildwright_endpoints::{Change, ChangeError, Contents, Endpoints, Given, Vault};
+use buildwright_endpoints::{Change, ChangeError, Contents, Endpoints, Given, Vault, VaultError};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::Expected;
 use domain::{
     EndpointId,
-    endpoint::{DeliveryOrder, EndpointSpec, PayloadKind, Signatures},
+    endpoint::{Command, DeliveryOrder, EndpointSpec, PayloadKind, Signatures, Values},
 };
 use ports::{Chance, Clock, EventStore, NoChance, Position, Version};
 use seal::{MasterKey, Seal};
@@ -158,6 +158,37 @@ async fn secrets_belong_to_the_version_that_changed_them() {
     scene.endpoints.delete(id(), "ann".into(), &Expected::Any).await.unwrap();
     assert!(scene.endpoints.load(id()).await.unwrap().is_none());
     assert!(scene.endpoints.vault().open(id()).await.is_err());
+}
+
+#[tokio::test]
+async fn whoever_dies_before_new_values_of_headers_are_kept_leaves_none() {
+    let scene = Scene::new().await;
+    let made = scene.create(Given { headers: headers("one"), ..Given::default() }).await;
+    let other = EndpointSpec { url: "https://example.com/other".into(), ..made.loaded.endpoint.spec };
+    let update = Command::Update { spec: other.clone(), values: Values::Replaced, at: noon() };
+    let any = Expected::Any;
+    scene.endpoints.execute(id(), "ann".into(), &any, |_| Ok(update.clone())).await.unwrap();
+    let contents = async |version| scene.endpoints.contents(id(), Version(version)).await;
+    assert_eq!(contents(1).await.unwrap().headers, headers("one"));
+    assert!(matches!(contents(2).await, Err(VaultError::Behind)));
+
+    // Another change does not make the old ones belong to the new address.
+    let until = noon() + TimeDelta::hours(24);
+    scene.endpoints.rotate(id(), "ann".into(), &any, None, until).await.unwrap();
+    assert!(matches!(contents(2).await, Err(VaultError::Ahead)));
+    assert_eq!(contents(3).await.unwrap().headers, BTreeMap::new());
+
+    let again = |_: &EndpointSpec| Change { spec: other.clone(), headers: Some(headers("two")) };
+    scene.endpoints.update(id(), "ann".into(), &any, again).await.unwrap();
+    assert_eq!(contents(4).await.unwrap().headers, headers("two"));
+
+    // What leaves the values as they are changes nothing about them.
+    let url = |spec: &EndpointSpec| Change {
+        spec: EndpointSpec { url: "https://example.com/third".into(), ..spec.clone() },
+        headers: None,
+    };
+    scene.endpoints.update(id(), "ann".into(), &any, url).await.unwrap();
+    assert_eq!(contents(5).await.unwrap().headers, headers("two"));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What became of events on their way to webhook endpoints.
 
-use crate::{Position, StoreError};
+use crate::{Position, StoreError, Version};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -344,11 +344,16 @@ pub trait Deliveries: Send + Sync {
 /// Messages that only ask whether anybody is there.
 #[async_trait]
 pub trait Pings: Send + Sync {
-    /// Sends one to an endpoint, signed as others are, and says what became of it.
+    /// Sends one to an endpoint as it is at a version, signed as others are, and says what became of it.
     ///
     /// # Errors
     /// The store's failure; nothing is sent then.
-    async fn ping(&self, id: EndpointId, spec: &EndpointSpec) -> Result<DeliveryAttempt, StoreError>;
+    async fn ping(
+        &self,
+        id: EndpointId,
+        version: Version,
+        spec: &EndpointSpec,
+    ) -> Result<DeliveryAttempt, StoreError>;
 }
 
 #[cfg(test)]

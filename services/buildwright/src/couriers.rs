@@ -8,14 +8,14 @@ use std::sync::Arc;
 use vitals::Metrics;
 
 /// What sends messages to webhook endpoints, and pings.
-pub(crate) fn sender(config: &Config, endpoints: &Endpoints) -> anyhow::Result<Sender> {
+pub(crate) fn sender(config: &Config, endpoints: Arc<Endpoints>) -> anyhow::Result<Sender> {
     let settings = egress::Settings {
         policy: config.api.webhooks.targets.clone(),
         user_agent: format!("buildwright/{}", env!("CARGO_PKG_VERSION")),
         ..egress::Settings::default()
     };
     let client = egress::Client::new(settings)?;
-    Ok(Sender { client, vault: endpoints.vault().clone(), clock: Arc::new(SystemClock) })
+    Ok(Sender { client, endpoints, clock: Arc::new(SystemClock) })
 }
 
 /// A courier over a store.
@@ -34,7 +34,7 @@ where
         read_models: Arc::new(store.clone()),
         list: Arc::new(store.clone()),
         deliveries: Arc::new(store.clone()),
-        sender: sender(config, &endpoints)?,
+        sender: sender(config, Arc::clone(&endpoints))?,
         endpoints,
         leadership,
         settings: config.courier.clone(),

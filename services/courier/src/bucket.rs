@@ -28,7 +28,9 @@ impl Bucket {
             return Ok(());
         }
         let earliest = now - TimeDelta::microseconds(self.most - self.each);
-        let free_at = self.free_at.max(earliest);
+        // Nobody waits for more than a token: the clock was set back.
+        let impossible = self.free_at > now + TimeDelta::microseconds(self.each);
+        let free_at = if impossible { now } else { self.free_at.max(earliest) };
         if free_at > now {
             return Err(free_at);
         }
@@ -66,6 +68,17 @@ mod tests {
         assert_eq!(bucket.take(at(0)), Ok(()));
         assert_eq!(bucket.take(at(1)), Err(at(1_000)));
         assert_eq!(bucket.take(at(1_000)), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_silences_nobody() {
+        for rate in [1, 50] {
+            let mut bucket = Bucket::new(Some(rate));
+            assert_eq!(bucket.take(at(3_600_000)), Ok(()));
+            assert_eq!(bucket.take(at(0)), Ok(()), "at {rate} a second");
+            let passed = let_through(&mut bucket, 0..1_000);
+            assert!(passed <= rate as usize + 5, "{passed} at {rate} a second");
+        }
     }
 
     #[test]

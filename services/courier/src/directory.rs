@@ -7,7 +7,7 @@ use crate::{
 };
 use commands::Expected;
 use domain::{
-    EndpointId,
+    BuildId, EndpointId,
     endpoint::{Command, DisabledReason, EndpointState},
 };
 use endpoints::Loaded;
@@ -16,7 +16,10 @@ use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Most events that are read at once.
@@ -59,20 +62,24 @@ pub(crate) struct Directory {
     shared: Arc<Shared>,
     now: CancellationToken,
     running: HashMap<EndpointId, Running>,
+    /// The log was read up to here.
+    position: Position,
+    /// Builds that endpoints were made for: up to where those may read them, which need not look at each event.
+    builds: HashMap<BuildId, watch::Sender<Position>>,
 }
 
 impl Directory {
     pub(crate) fn new(shared: Arc<Shared>, now: CancellationToken) -> Self {
-        Self { shared, now, running: HashMap::new() }
+        Self { shared, now, running: HashMap::new(), position: Position(0), builds: HashMap::new() }
     }
 
     fn courier(&self) -> &Courier {
         &self.shared.courier
     }
 
-    /// Starts all endpoints of the list. Returns the position from which to follow the log.
-    pub(crate) async fn open(&mut self) -> Result<Position, StoreError> {
-        let from = *self.courier().read_models.projected().borrow();
+    /// Starts all endpoints of the list.
+    pub(crate) async fn open(&mut self) -> Result<(), StoreError> {
+        self.position = *self.courier().read_models.projected().borrow();
         let mut after = None;
         loop {
             let rows = self.courier().list.all_endpoints(after, LIST).await?;
@@ -82,14 +89,14 @@ impl Directory {
                 self.set(id, Some(Loaded { id, version, endpoint }));
             }
             if !whole {
-                return Ok(from);
+                self.tidy();
+                return Ok(());
             }
         }
     }
 
-    /// Follows the log until the term is over.
-    pub(crate) async fn follow(&mut self, from: Position) -> Result<(), StoreError> {
-        let mut position = from;
+    /// Follows the log from where the list was, until the term is over.
+    pub(crate) async fn follow(&mut self) -> Result<(), StoreError> {
         let mut head = self.courier().store.head();
         let mut poll = tokio::time::interval(self.courier().settings.poll);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -101,7 +108,7 @@ impl Directory {
                     if changed.is_err() {
                         return Err(StoreError::Closed);
                     }
-                    position = self.catch_up(position).await?;
+                    self.catch_up().await?;
                 }
                 // Where nothing is delivered to, nothing can be wanted again.
                 _ = poll.tick(), if !self.running.is_empty() => self.pass_on_nudges().await?,
@@ -113,13 +120,13 @@ impl Directory {
         }
     }
 
-    async fn catch_up(&mut self, mut position: Position) -> Result<Position, StoreError> {
+    async fn catch_up(&mut self) -> Result<(), StoreError> {
         loop {
-            let events = self.courier().store.read_all(position, PAGE).await?;
-            let Some(last) = events.last() else { return Ok(position) };
-            position = last.position;
+            let events = self.courier().store.read_all(self.position, PAGE).await?;
+            let Some(last) = events.last() else { return Ok(()) };
+            self.position = last.position;
             let changed: BTreeSet<_> = events.iter().filter_map(|event| event.stream.endpoint()).collect();
-            for id in changed {
+            for &id in &changed {
                 match self.courier().endpoints.load(id).await {
                     Ok(loaded) => self.set(id, loaded),
                     // Another endpoint can do nothing for it.
@@ -127,6 +134,15 @@ impl Directory {
                         tracing::error!(endpoint = %id, %error, "a webhook endpoint cannot be read");
                     }
                     Err(error) => return Err(error),
+                }
+            }
+            if !changed.is_empty() {
+                self.tidy();
+            }
+            // Only now: nobody reads of a build what comes after a change of the endpoint without knowing of it.
+            for event in &events {
+                if let Some(told) = event.stream.build().and_then(|build| self.builds.get(&build)) {
+                    told.send_replace(event.position);
                 }
             }
         }
@@ -157,7 +173,11 @@ impl Directory {
         } else if wanted.is_some() {
             self.start(id, wanted, None);
         }
+    }
+
+    fn tidy(&mut self) {
         self.running.retain(|_, running| running.loaded.is_some() || !running.task.is_finished());
+        self.builds.retain(|_, told| told.receiver_count() > 0);
         let active = self.running.values().filter(|running| running.loaded.is_some()).count();
         self.courier().gauges.endpoints(active);
     }
@@ -166,16 +186,24 @@ impl Directory {
         let nudged = Arc::new(Notify::new());
         let ending = Ending { calm: self.now.child_token(), now: self.now.clone() };
         let calm = ending.calm.clone();
+        let upto = self.upto(loaded.as_deref().and_then(|loaded| loaded.endpoint.spec.build));
         let (shared, delivered, told) = (Arc::clone(&self.shared), loaded.clone(), Arc::clone(&nudged));
         let task = tokio::spawn(async move {
             if let Some(before) = before {
                 let _ = before.await;
             }
             if let Some(loaded) = delivered {
-                deliver(shared, loaded, told, ending).await;
+                deliver(shared, loaded, upto, told, ending).await;
             }
         });
         self.running.insert(id, Running { loaded, nudged, calm, task });
+    }
+
+    /// Up to where an endpoint may read: the log, or the one build that it was made for.
+    fn upto(&mut self, build: Option<BuildId>) -> watch::Receiver<Position> {
+        let Some(build) = build else { return self.courier().store.head() };
+        let told = self.builds.entry(build).or_insert_with(|| watch::channel(self.position).0);
+        told.subscribe()
     }
 
     /// Waits until all have ended.

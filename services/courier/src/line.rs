@@ -178,6 +178,8 @@ impl Line {
         if self.in_flight >= most || !self.has_something() {
             return Next::Nothing;
         }
+        // If the clock was set back, it ends nevertheless.
+        self.paused_until = self.paused_until.map(|until| until.min(self.latest_pause(now)));
         if let Some(until) = self.paused_until.filter(|until| *until > now) {
             return Next::Later(until);
         }
@@ -187,6 +189,12 @@ impl Line {
         let Some(item) = self.pick() else { return Next::Nothing };
         self.in_flight += 1;
         Next::Send(Box::new(item))
+    }
+
+    /// When a pause that begins now is over at the latest.
+    fn latest_pause(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let longest = TimeDelta::from_std(self.terms.longest_pause).unwrap_or(TimeDelta::MAX);
+        now.checked_add_signed(longest).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
     /// Whether something is there to be sent.

@@ -42,13 +42,19 @@ pub(crate) struct Ending {
     pub(crate) now: CancellationToken,
 }
 
-/// Delivers to an endpoint until told to end. A failing store is tried again.
-pub(crate) async fn deliver(shared: Arc<Shared>, loaded: Arc<Loaded>, nudged: Arc<Notify>, ending: Ending) {
+/// Delivers to an endpoint what comes up to the head, until told to end. A failing store is tried again.
+pub(crate) async fn deliver(
+    shared: Arc<Shared>,
+    loaded: Arc<Loaded>,
+    head: watch::Receiver<Position>,
+    nudged: Arc<Notify>,
+    ending: Ending,
+) {
     let id = loaded.id;
     let mut pause = Pause::FIRST;
     while !ending.calm.is_cancelled() && !ending.now.is_cancelled() {
         let begun = async {
-            let mut round = Round::begin(&shared, &loaded, &nudged, &ending).await?;
+            let mut round = Round::begin(&shared, &loaded, head.clone(), &nudged, &ending).await?;
             let result = round.run().await;
             if round.stored_something {
                 pause = Pause::FIRST;
@@ -81,7 +87,11 @@ struct Round<'a> {
     globs: Vec<EventGlob>,
     to: Arc<Destination>,
     line: Line,
+    begun: Instant,
+    /// Up to where to read.
     head: watch::Receiver<Position>,
+    /// The version up to which the one build was read that the endpoint was made for.
+    build_read: Version,
     sending: FuturesUnordered<BoxFuture<'static, Sent>>,
     flush: Option<BoxFuture<'static, Flushed>>,
     questions: Vec<domain::BuildId>,
@@ -99,17 +109,19 @@ impl<'a> Round<'a> {
     async fn begin(
         shared: &'a Arc<Shared>,
         loaded: &'a Loaded,
+        head: watch::Receiver<Position>,
         nudged: &'a Notify,
         ending: &'a Ending,
     ) -> Result<Self, StoreError> {
         let courier = &shared.courier;
         let Loaded { id, version, ref endpoint } = *loaded;
         let known = courier.deliveries.load_deliveries(id).await?.unwrap_or_default();
-        let from = Position(endpoint.from);
-        let known = DeliveriesKnown {
-            progress: DeliveryProgress { cursor: known.progress.cursor.max(from), ..known.progress },
-            ..known
+        let progress = DeliveryProgress {
+            cursor: known.progress.cursor.max(Position(endpoint.from)),
+            // Whoever changes it may have repaired it: what failed before says nothing any more.
+            failing_since: known.progress.failing_since.filter(|since| *since >= endpoint.updated_at),
         };
+        let known = DeliveriesKnown { progress, ..known };
         let (settings, spec) = (&courier.settings, &endpoint.spec);
         let terms = Terms {
             order: spec.order,
@@ -130,9 +142,11 @@ impl<'a> Round<'a> {
             nudged,
             ending,
             globs: spec.events.iter().filter_map(|glob| glob.parse().ok()).collect(),
-            to: Arc::new(courier.sender.destination(id, spec).await?),
+            to: Arc::new(courier.sender.destination(id, version, spec).await?),
             line: Line::new(terms, known, courier.sender.clock.now()),
-            head: courier.store.head(),
+            begun: Instant::now(),
+            head,
+            build_read: Version(0),
             sending: FuturesUnordered::new(),
             flush: None,
             questions: Vec::new(),

@@ -3,13 +3,14 @@
 use crate::{message, verdict::Attempted};
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::{EndpointId, endpoint::EndpointSpec};
 use egress::{Client, FailureClass, Outcome, Request, TargetUrl};
-use endpoints::{Contents, Vault, VaultError};
+use endpoints::{Contents, Endpoints, VaultError};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use ports::{AttemptError, Clock, DeliveryAttempt, Pings, Position, StoreError};
+use ports::{AttemptError, Clock, DeliveryAttempt, Pings, Position, StoreError, Version};
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 use webhooks::{CustomHeaders, HeaderRules, MessageId, Signer, SigningKey, SimpleKey};
 
 /// Sends messages to endpoints. Clones share connections.
@@ -18,7 +19,7 @@ pub struct Sender {
     /// Keeps away from what is inside.
     pub client: Client,
     /// Has the keys.
-    pub vault: Vault,
+    pub endpoints: Arc<Endpoints>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
 }
@@ -27,15 +28,45 @@ pub struct Sender {
 #[derive(Debug)]
 pub(crate) struct Destination {
     target: Result<TargetUrl, String>,
-    keys: Option<Keys>,
+    keys: Result<Keys, Lacking>,
     timeout: Duration,
     /// When the keys must be looked up again.
-    pub(crate) valid_until: DateTime<Utc>,
+    pub(crate) valid_until: Instant,
 }
 
 /// So long keys are used without looking whether there are others: an event tells of a change, but a moment before
 /// the keys are there.
-const KEYS_FOR: TimeDelta = TimeDelta::seconds(2);
+const KEYS_FOR: Duration = Duration::from_secs(2);
+/// So often it is looked again where those are not there yet.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Why there are no keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lacking {
+    /// They cannot be opened.
+    Unusable,
+    /// The values of the endpoint's headers are not there yet, or lost.
+    Behind,
+    /// They are those of a later version of the endpoint.
+    Ahead,
+}
+
+impl Lacking {
+    fn why(self) -> &'static str {
+        match self {
+            Self::Unusable => "the endpoint's secrets cannot be opened",
+            Self::Behind => "the new values of the endpoint's headers were not kept: give them again",
+            Self::Ahead => "the endpoint was changed meanwhile",
+        }
+    }
+}
+
+impl Destination {
+    /// Why there are no keys, if there are none.
+    pub(crate) fn lacks(&self) -> Option<Lacking> {
+        self.keys.as_ref().err().copied()
+    }
+}
 
 /// What messages to an endpoint are signed with, and what they bring along.
 #[derive(Debug)]
@@ -66,20 +97,27 @@ impl Sender {
     pub(crate) async fn destination(
         &self,
         id: EndpointId,
+        version: Version,
         spec: &EndpointSpec,
     ) -> Result<Destination, StoreError> {
         let now = self.clock.now();
         let target = TargetUrl::parse(&spec.url, self.client.policy()).map_err(|error| error.to_string());
-        let keys = match self.vault.open(id).await {
-            Ok((_, contents)) => Keys::of(&contents, now),
+        let keys = match self.endpoints.contents(id, version).await {
+            Ok(contents) => Keys::of(&contents, now).ok_or(Lacking::Unusable),
             Err(VaultError::Store(error)) => return Err(error),
+            Err(VaultError::Behind) => Err(Lacking::Behind),
+            Err(VaultError::Ahead) => Err(Lacking::Ahead),
             Err(error) => {
                 tracing::error!(endpoint = %id, %error, "messages to an endpoint cannot be signed");
-                None
+                Err(Lacking::Unusable)
             }
         };
         let timeout = Duration::from_secs(u64::from(spec.timeout_seconds.max(1)));
-        Ok(Destination { target, keys, timeout, valid_until: now + KEYS_FOR })
+        let valid_for = match &keys {
+            Err(Lacking::Behind | Lacking::Ahead) => LOOK_AGAIN,
+            Ok(_) | Err(Lacking::Unusable) => KEYS_FOR,
+        };
+        Ok(Destination { target, keys, timeout, valid_until: Instant::now() + valid_for })
     }
 
     /// Sends one message and says what became of it.
@@ -89,8 +127,9 @@ impl Sender {
             Ok(target) => target,
             Err(why) => return unsent(at, AttemptError::Refused, why),
         };
-        let Some(keys) = &to.keys else {
-            return unsent(at, AttemptError::Secret, "the endpoint's secrets cannot be opened");
+        let keys = match &to.keys {
+            Ok(keys) => keys,
+            Err(lacking) => return unsent(at, AttemptError::Secret, lacking.why()),
         };
         let Some(headers) = headers(keys, id, at, &body) else {
             return unsent(at, AttemptError::Secret, "the message cannot be signed");
@@ -125,8 +164,13 @@ impl Sender {
 
 #[async_trait]
 impl Pings for Sender {
-    async fn ping(&self, id: EndpointId, spec: &EndpointSpec) -> Result<DeliveryAttempt, StoreError> {
-        let to = self.destination(id, spec).await?;
+    async fn ping(
+        &self,
+        id: EndpointId,
+        version: Version,
+        spec: &EndpointSpec,
+    ) -> Result<DeliveryAttempt, StoreError> {
+        let to = self.destination(id, version, spec).await?;
         let at = self.clock.now();
         let message = format!("png_{}_{}", id.to_string().trim_start_matches("whk_"), at.timestamp_micros());
         let attempted = match message::ping(&message, at) {

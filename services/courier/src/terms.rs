@@ -52,8 +52,8 @@ async fn serve(
     });
     let mut directory = Directory::new(shared, over.clone());
     let follow = async {
-        let from = directory.open().await?;
-        directory.follow(from).await
+        directory.open().await?;
+        directory.follow().await
     };
     let served = tokio::select! {
         served = follow => served,

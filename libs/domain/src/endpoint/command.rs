@@ -3,6 +3,7 @@
 use super::{DisabledReason, EndpointSpec};
 use chrono::{DateTime, Utc};
 use names::TenantName;
+use serde::{Deserialize, Serialize};
 
 /// A command on an endpoint. Every fact that deciding needs is inside.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,12 +57,22 @@ pub enum Command {
 }
 
 /// What an update does with the values of headers, which no event holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Values {
     /// They stay.
+    #[default]
     Kept,
     /// Others take their place.
     Replaced,
+}
+
+impl Values {
+    /// Whether they stay.
+    #[must_use]
+    pub fn are_kept(&self) -> bool {
+        *self == Self::Kept
+    }
 }
 
 /// Why a command was refused.

@@ -54,6 +54,6 @@ impl Endpoint {
         if spec == self.spec && values == Values::Kept {
             return Ok(Vec::new());
         }
-        Ok(vec![data::EndpointUpdated { spec, at }.into()])
+        Ok(vec![data::EndpointUpdated { spec, header_values: values, at }.into()])
     }
 }

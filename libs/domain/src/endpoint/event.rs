@@ -30,6 +30,9 @@ pub mod data {
             /// All of what is asked for from now on.
             #[serde(flatten)]
             spec: EndpointSpec,
+            /// What became of the values of its headers.
+            #[serde(default, skip_serializing_if = "Values::are_kept")]
+            header_values: Values,
             /// When.
             at: DateTime<Utc>,
         }

@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of them")]
 
 use buildwright_domain::endpoint::{
-    DeliveryOrder, EndpointEvent, EndpointSpec, PayloadKind, Signatures, data,
+    DeliveryOrder, EndpointEvent, EndpointSpec, PayloadKind, Signatures, Values, data,
 };
 use chrono::{DateTime, Utc};
 use names::TenantName;
@@ -42,7 +42,7 @@ pub fn created() -> EndpointEvent {
 }
 
 pub fn updated(spec: EndpointSpec) -> EndpointEvent {
-    data::EndpointUpdated { spec, at: at(1) }.into()
+    data::EndpointUpdated { spec, header_values: Values::Kept, at: at(1) }.into()
 }
 
 pub fn deleted() -> EndpointEvent {

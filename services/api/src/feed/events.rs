@@ -1,10 +1,10 @@
 //! Events as they are stored.
 
 use super::{EndReason, Feed, Live, Message, News, Next, Relay, Subscription, Topic, relay::ends_build};
-use crate::{App, errors::Fault};
+use crate::{App, errors::Fault, wire::Addresses};
 use domain::BuildId;
 use names::TenantName;
-use ports::{Position, RecordedEvent, StoreError, StreamId, Version};
+use ports::{Position, Principal, RecordedEvent, StoreError, StreamId, Version};
 use std::{collections::VecDeque, sync::Arc};
 
 const PAGE: usize = 200;
@@ -18,6 +18,8 @@ pub(crate) struct EventFeed {
     /// What comes after what the store has; `None` if nobody waits for it.
     news: Option<Subscription>,
     place: Place,
+    /// As whoever follows may see them.
+    addresses: Addresses,
 }
 
 /// Whose events, and up to where they were read.
@@ -45,10 +47,11 @@ enum Found {
 }
 
 impl EventFeed {
-    /// All events of a tenant after a position.
-    pub(crate) fn all(app: App, live: &Live, tenant: TenantName, after: Position, follow: bool) -> Self {
-        let topic = Topic::Tenant(tenant.clone());
-        Self::new(app, live, Source::Tenant(tenant, after), topic, follow)
+    /// All events of somebody's tenant after a position.
+    pub(crate) fn all(app: App, live: &Live, who: &Principal, after: Position, follow: bool) -> Self {
+        let topic = Topic::Tenant(who.tenant.clone());
+        let feed = Self::new(app, live, Source::Tenant(who.tenant.clone(), after), topic, follow);
+        Self { addresses: Addresses::seen_with(who.scopes), ..feed }
     }
 
     /// A build's events after a version.
@@ -59,7 +62,15 @@ impl EventFeed {
     fn new(app: App, live: &Live, source: Source, topic: Topic, follow: bool) -> Self {
         let relay = Arc::clone(live.relay());
         let news = follow.then(|| relay.subscribe(topic));
-        Self { app, relay, source, page: VecDeque::new(), news, place: Place::Store }
+        Self {
+            app,
+            relay,
+            source,
+            page: VecDeque::new(),
+            news,
+            place: Place::Store,
+            addresses: Addresses::Whole,
+        }
     }
 
     async fn read(&mut self) -> Result<Found, Fault> {
@@ -125,7 +136,7 @@ impl Feed for EventFeed {
         loop {
             if let Some(event) = self.page.pop_front().filter(|_| self.place != Place::End) {
                 self.pass(event.position, event.version, &event.kind);
-                return Ok(Next::Message(Arc::new(Message::event(event)?)));
+                return Ok(Next::Message(Arc::new(Message::event(event, self.addresses)?)));
             }
             match self.place {
                 Place::End => return Ok(Next::End(EndReason::Ended)),
@@ -135,7 +146,7 @@ impl Feed for EventFeed {
                     match news.next().await {
                         News::Told(told) => {
                             if self.pass(told.position, told.version, &told.kind) {
-                                return Ok(Next::Message(Arc::clone(&told.message)));
+                                return Ok(Next::Message(Arc::clone(told.message(self.addresses))));
                             }
                         }
                         News::Missed => {

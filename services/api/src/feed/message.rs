@@ -2,7 +2,7 @@
 
 use crate::{
     errors::Fault,
-    wire::{EventView, OutputLine},
+    wire::{Addresses, EventView, OutputLine},
 };
 use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
@@ -38,10 +38,10 @@ pub(crate) enum EndReason {
 }
 
 impl Message {
-    /// An event. Its id is its position.
-    pub(crate) fn event(event: RecordedEvent) -> Result<Self, Fault> {
+    /// An event as somebody sees it. Its id is its position.
+    pub(crate) fn event(event: RecordedEvent, addresses: Addresses) -> Result<Self, Fault> {
         let (id, name) = (event.position.0, Arc::clone(&event.kind));
-        Self::of(Some(id), name, &EventView::try_from(event)?)
+        Self::of(Some(id), name, &EventView::of(event, addresses)?)
     }
 
     /// A line of output. Its id is its number.

@@ -6,7 +6,7 @@
 //! cursor until it has caught up.
 
 use super::Message;
-use crate::App;
+use crate::{App, errors::Fault, wire::Addresses};
 use domain::BuildId;
 use names::TenantName;
 use ports::{EventStore, Position, RecordedEvent, StreamId, Version};
@@ -31,7 +31,32 @@ pub(crate) struct Told {
     pub(crate) position: Position,
     pub(crate) version: Version,
     pub(crate) kind: Arc<str>,
-    pub(crate) message: Arc<Message>,
+    message: Arc<Message>,
+    /// For those who may not see all of it, if there is something that they may not.
+    veiled: Option<Arc<Message>>,
+}
+
+impl Told {
+    fn of(event: RecordedEvent) -> Result<Self, Fault> {
+        let (position, version, kind) = (event.position, event.version, Arc::clone(&event.kind));
+        let veiled = Addresses::are_in(&kind)
+            .then(|| Message::event(event.clone(), Addresses::HostOnly).map(Arc::new))
+            .transpose()?;
+        let message = Arc::new(Message::event(event, Addresses::Whole)?);
+        Ok(Self { position, version, kind, message, veiled })
+    }
+
+    /// What is sent.
+    pub(crate) fn message(&self, addresses: Addresses) -> &Arc<Message> {
+        match (addresses, &self.veiled) {
+            (Addresses::HostOnly, Some(veiled)) => veiled,
+            _ => &self.message,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        self.message.weight() + self.veiled.as_ref().map_or(0, |veiled| veiled.weight())
+    }
 }
 
 /// Whether a build has ended with an event of this type.
@@ -164,7 +189,7 @@ impl Relay {
         }
         while state.bytes > self.most_bytes {
             let Some(oldest) = state.recent.pop_front() else { break };
-            state.bytes -= oldest.message.weight();
+            state.bytes -= oldest.weight();
         }
     }
 
@@ -180,9 +205,8 @@ impl State {
         if tenant.is_none() && build.is_none() {
             return;
         }
-        let (position, version, kind) = (event.position, event.version, Arc::clone(&event.kind));
         let (stream, owner) = (event.stream, event.metadata.tenant.clone());
-        let Ok(message) = Message::event(event) else {
+        let Ok(told) = Told::of(event) else {
             // They find what is wrong with it themselves.
             self.tenants.remove(&owner);
             if let StreamId::Build(build) = stream {
@@ -190,12 +214,12 @@ impl State {
             }
             return;
         };
-        let told = Arc::new(Told { position, version, kind, message: Arc::new(message) });
+        let told = Arc::new(told);
         for listeners in [tenant, build].into_iter().flatten() {
             // If the last one has just gone, nobody misses it.
             let _ = listeners.send(Arc::downgrade(&told));
         }
-        self.bytes += told.message.weight();
+        self.bytes += told.weight();
         self.recent.push_back(told);
     }
 }

@@ -2,9 +2,10 @@ use super::texts;
 use crate::errors::Fault;
 use chrono::{DateTime, Utc};
 use domain::{BuildId, EndpointId, EventId};
+use names::{Scope, Scopes};
 use ports::RecordedEvent;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use std::sync::Arc;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -72,10 +73,49 @@ impl PartialSchema for EventStream {
 
 impl ToSchema for EventStream {}
 
-impl TryFrom<RecordedEvent> for EventView {
-    type Error = Fault;
+/// How much of the addresses of webhooks is shown: many are all that it takes to write to where they lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Addresses {
+    /// All of it.
+    Whole,
+    /// Where it leads, and no more.
+    HostOnly,
+}
 
-    fn try_from(event: RecordedEvent) -> Result<Self, Fault> {
+impl Addresses {
+    /// As somebody may see them.
+    pub(crate) fn seen_with(scopes: Scopes) -> Self {
+        if scopes.allow(Scope::WebhooksManage) { Self::Whole } else { Self::HostOnly }
+    }
+
+    /// Whether an event of this type has one.
+    pub(crate) fn are_in(kind: &str) -> bool {
+        matches!(kind, "webhook_endpoint_created" | "webhook_endpoint_updated")
+    }
+
+    fn data(self, event: &RecordedEvent) -> Result<String, serde_json::Error> {
+        if self == Self::Whole || !Self::are_in(&event.kind) {
+            return Ok(event.payload.as_ref().to_owned());
+        }
+        let mut data: Value = serde_json::from_str(&event.payload)?;
+        if let Some(Value::String(url)) = data.get_mut("url") {
+            *url = host_only(url);
+        }
+        serde_json::to_string(&data)
+    }
+}
+
+/// The beginning of an address.
+fn host_only(url: &str) -> String {
+    let (scheme, rest) = url.split_once(':').unwrap_or(("https", url));
+    let host = rest.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{host}/…")
+}
+
+impl EventView {
+    /// As somebody sees it.
+    pub(crate) fn of(event: RecordedEvent, addresses: Addresses) -> Result<Self, Fault> {
+        let data = addresses.data(&event).and_then(RawValue::from_string).map_err(Fault::internal)?;
         Ok(Self {
             id: event.stream.event(event.version),
             kind: event.kind,
@@ -86,15 +126,16 @@ impl TryFrom<RecordedEvent> for EventView {
             schema_version: event.schema_version,
             timestamp: event.recorded_at,
             actor: event.metadata.actor,
-            data: RawValue::from_string(event.payload.as_ref().to_owned()).map_err(Fault::internal)?,
+            data,
         })
     }
 }
 
 impl EventList {
-    /// A page, and where reading came to.
-    pub(crate) fn of(page: Vec<RecordedEvent>, upto: u64) -> Result<Self, Fault> {
+    /// A page as somebody sees it, and where reading came to.
+    pub(crate) fn of(page: Vec<RecordedEvent>, upto: u64, addresses: Addresses) -> Result<Self, Fault> {
         let next = page.last().map_or(upto, |event| event.position.0.max(upto));
-        Ok(Self { events: page.into_iter().map(EventView::try_from).collect::<Result<_, _>>()?, next })
+        let events = page.into_iter().map(|event| EventView::of(event, addresses));
+        Ok(Self { events: events.collect::<Result<_, _>>()?, next })
     }
 }

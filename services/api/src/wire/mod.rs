@@ -24,7 +24,7 @@ pub(crate) use cancel::CancelBuild;
 pub(crate) use delivery::{
     DeliveryDetail, DeliveryList, DeliveryStatus, DeliveryView, PingView, RedeliveredView, status_of,
 };
-pub(crate) use event::{EventList, EventStream, EventView};
+pub(crate) use event::{Addresses, EventList, EventStream, EventView};
 #[cfg(test)]
 pub(crate) use event_data::ENDPOINT_EVENTS;
 pub(crate) use event_data::{BUILD_EVENTS, EventData, EventKind};

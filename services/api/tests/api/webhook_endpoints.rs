@@ -1,12 +1,13 @@
 //! Webhook endpoints: made, looked at, changed, and never telling a secret twice.
 
-use crate::support::{Api, pointers, problem};
-use buildwright_api::{ApiSettings, App, AppParts, WebhookSettings};
+use crate::support::{Api, Sse, pointers, problem};
+use buildwright_api::{ApiSettings, App, AppParts, IdempotencySettings, WebhookSettings};
 use domain::EndpointId;
 use names::Scope;
 use ports::{EventStore as _, KeyLimits, Position};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
+use std::{sync::atomic::Ordering, time::Duration};
 use ulid::Ulid;
 
 const URL: &str = "https://hooks.example.com/in";
@@ -314,6 +315,26 @@ async fn the_same_request_again_makes_no_second_endpoint_and_shows_no_secret() {
 }
 
 #[tokio::test]
+async fn the_last_endpoint_that_there_may_be_is_answered_again_after_a_death() {
+    // The record of whoever died is nobody's at once.
+    let idempotency = IdempotencySettings { lease: Duration::ZERO, ..IdempotencySettings::default() };
+    let webhooks = WebhookSettings { max_endpoints: 1, ..WebhookSettings::default() };
+    let api = Api::with(ApiSettings { webhooks, idempotency, ..ApiSettings::default() }).await;
+    let order = json!({ "url": URL });
+    let ask = |key: &'static str| {
+        api.request(Method::POST, ENDPOINTS).header("idempotency-key", key).json(&order).send()
+    };
+    api.idempotency.deaf.store(true, Ordering::SeqCst);
+    let lost = read(ask("one").await.unwrap(), StatusCode::CREATED).await;
+    api.idempotency.deaf.store(false, Ordering::SeqCst);
+
+    problem(ask("other").await.unwrap(), 409, "too_many_webhook_endpoints").await;
+    let again = read(ask("one").await.unwrap(), StatusCode::CREATED).await;
+    assert_eq!((&again["id"], &again["secret"]), (&lost["id"], &lost["secret"]));
+    assert_eq!(kinds(&api).await, ["webhook_endpoint_created"]);
+}
+
+#[tokio::test]
 async fn the_key_of_a_request_stands_for_one_endpoint_of_one_tenant() {
     let api = Api::behind_keys(ApiSettings::default()).await;
     let ours = api.key(1, "ours", &[Scope::WebhooksManage], KeyLimits::default()).await;
@@ -362,6 +383,49 @@ async fn only_the_scope_manages_endpoints_and_other_tenants_see_none_of_them() {
     let [created] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!(created.metadata.tenant.as_str(), "ours");
     assert_eq!(created.metadata.actor.as_deref(), Some(&*names::KeyId::new(Ulid(1)).to_string()));
+}
+
+#[tokio::test]
+async fn only_who_may_manage_webhooks_sees_whole_addresses_in_events() {
+    let api = Api::behind_keys(ApiSettings::default()).await;
+    let manager = api.key(1, "ours", &[Scope::BuildsRead, Scope::WebhooksManage], KeyLimits::default()).await;
+    let reader = api.key(2, "ours", &[Scope::BuildsRead], KeyLimits::default()).await;
+    let admin = api.key(3, "ours", &[Scope::Admin], KeyLimits::default()).await;
+    let events = |key: &str| api.request(Method::GET, "/v1/events").bearer_auth(key);
+    let hidden = "https://hooks.example.com/…";
+    let expected = [
+        (&manager, [URL, "https://other.example.com:8443?key=1"]),
+        (&admin, [URL, "https://other.example.com:8443?key=1"]),
+        (&reader, [hidden, "https://other.example.com:8443/…"]),
+    ];
+    let mut live = Vec::new();
+    for (key, urls) in expected {
+        live.push((Sse::open(events(key)).await, urls));
+    }
+    api.store.watched_by(1).await;
+
+    let request = api.request(Method::POST, ENDPOINTS).bearer_auth(&manager);
+    let made = request.json(&json!({ "url": URL, "description": "chat" })).send().await.unwrap();
+    let made = read(made, StatusCode::CREATED).await;
+    let request = api.request(Method::PATCH, &path(&made)).bearer_auth(&manager);
+    let change = json!({ "url": "https://other.example.com:8443?key=1" });
+    read(request.json(&change).send().await.unwrap(), StatusCode::OK).await;
+
+    let urls = |events: &[Value]| -> Vec<String> {
+        assert!(events.iter().all(|event| event["data"]["description"] == "chat"));
+        events.iter().map(|event| event["data"]["url"].as_str().unwrap().to_owned()).collect()
+    };
+    for (mut stream, expected) in live {
+        let told: Vec<Value> = stream.take(2).await.into_iter().map(|event| event.data).collect();
+        assert_eq!(urls(&told), expected);
+    }
+    for (key, expected) in expected {
+        let page = read(events(key).send().await.unwrap(), StatusCode::OK).await;
+        assert_eq!(urls(page["events"].as_array().unwrap()), expected);
+        let told: Vec<Value> =
+            Sse::open(events(key)).await.take(2).await.into_iter().map(|event| event.data).collect();
+        assert_eq!(urls(&told), expected);
+    }
 }
 
 #[tokio::test]

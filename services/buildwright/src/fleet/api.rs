@@ -55,7 +55,7 @@ pub(crate) async fn api(options: ApiOptions) -> anyhow::Result<Running> {
     });
     let endpoints = endpoints.transpose()?;
     let delivering = endpoints.as_ref().map(|endpoints| {
-        let pings = Arc::new(couriers::sender(&fleet.bus.config, endpoints)?);
+        let pings = Arc::new(couriers::sender(&fleet.bus.config, Arc::clone(endpoints))?);
         Ok::<_, anyhow::Error>(Delivering { deliveries: Arc::new(database.store.clone()), pings })
     });
     let app = App::new(AppParts {

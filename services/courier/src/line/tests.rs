@@ -165,6 +165,17 @@ fn a_receiver_that_asks_for_patience_is_left_alone() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_makes_no_pause_longer_than_the_longest() {
+    let mut line = line(DeliveryOrder::Any, 4);
+    take_in(&mut line, &[(1, 1), (2, 1)]);
+    let item = send(&mut line, 3_600).expect("the first");
+    line.ended(item, Attempted { retry_after: Some(Duration::from_secs(30)), ..answer(429) }, at(3_600));
+    assert!(matches!(line.next(at(0)), Next::Later(until) if until == at(60)));
+    assert!(matches!(line.next(at(59)), Next::Later(until) if until == at(60)));
+    assert_eq!(send_all(&mut line, 60).1, [2]);
+}
+
+#[test]
 fn within_a_build_one_waits_for_the_other_and_builds_do_not() {
     let mut line = line(DeliveryOrder::PerBuild, 9);
     take_in(&mut line, &[(1, 1), (2, 1), (3, 2), (4, 1)]);

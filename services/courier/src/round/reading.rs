@@ -3,7 +3,7 @@
 use super::{Round, Shared};
 use crate::line::Item;
 use domain::Endpoint;
-use ports::{Delivery, DeliveryId, DeliveryStatus, RecordedEvent, StoreError};
+use ports::{Delivery, DeliveryId, DeliveryStatus, Position, RecordedEvent, StoreError, StreamId};
 use std::sync::Arc;
 use tokio::time::Instant;
 use webhooks::EventGlob;
@@ -14,7 +14,7 @@ const PAGE: usize = 256;
 const LEAST_PAGE: usize = 32;
 
 impl Round<'_> {
-    /// Reads the log as far as there is room.
+    /// Reads as far as there is room.
     pub(super) async fn read(&mut self) -> Result<(), StoreError> {
         if Instant::now() < self.read_again || !self.has_room() {
             return Ok(());
@@ -25,28 +25,71 @@ impl Round<'_> {
         }
         // What there is no room for is read again.
         let page = self.line.room().clamp(LEAST_PAGE, PAGE);
-        let events = self.courier().store.read_all(self.line.scanned(), page).await?;
+        let events = match self.endpoint.spec.build {
+            None => self.courier().store.read_all(self.line.scanned(), page).await?,
+            Some(build) => {
+                self.courier().store.read_stream(StreamId::Build(build), self.build_read, page).await?
+            }
+        };
         if events.len() < page {
             self.read_again = Instant::now() + self.courier().settings.gather;
         }
+        match self.endpoint.spec.build {
+            None => self.read_log(events).await,
+            Some(_) => self.read_build(events, page, head).await,
+        }
+    }
+
+    async fn read_log(&mut self, events: Vec<RecordedEvent>) -> Result<(), StoreError> {
         for event in events {
             if event.stream.endpoint() == Some(self.id) && event.version > self.version {
                 self.superseded = true;
                 break;
             }
-            let position = event.position;
-            if let Some(leaving) = &mut self.leaving {
-                leaving.read(&event);
-            }
-            if wants(self.shared, self.endpoint, &self.globs, &event).await? {
-                let item = self.item(event);
-                self.line.take_in(item);
-            }
-            self.line.read_up_to(position);
+            self.read_event(event).await?;
             if !self.has_room() {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Of the one build that the endpoint was made for, from its beginning. What comes after the head may come after
+    /// a change of the endpoint, too.
+    async fn read_build(
+        &mut self,
+        events: Vec<RecordedEvent>,
+        page: usize,
+        head: Position,
+    ) -> Result<(), StoreError> {
+        let mut ended = events.len() < page;
+        for event in events {
+            if event.position > head {
+                ended = true;
+                break;
+            }
+            if !self.has_room() {
+                return Ok(());
+            }
+            self.build_read = event.version;
+            self.read_event(event).await?;
+        }
+        if ended {
+            self.line.read_up_to(head);
+        }
+        Ok(())
+    }
+
+    async fn read_event(&mut self, event: RecordedEvent) -> Result<(), StoreError> {
+        let position = event.position;
+        if let Some(leaving) = &mut self.leaving {
+            leaving.read(&event);
+        }
+        if position > self.line.scanned() && wants(self.shared, self.endpoint, &self.globs, &event).await? {
+            let item = self.item(event);
+            self.line.take_in(item);
+        }
+        self.line.read_up_to(position);
         Ok(())
     }
 

@@ -6,20 +6,24 @@ use crate::{
     directory::disable,
     line::{Hopeless, Item, Next},
     message,
-    sender::{Destination, unsent},
+    sender::{Destination, LOOK_AGAIN, Lacking, unsent},
     verdict::Attempted,
 };
 use domain::endpoint::PayloadKind;
 use futures::{FutureExt as _, future::BoxFuture};
 use ports::{AttemptError, Position, StoreError};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+
+/// So long after an event that tells of other keys they may come.
+const KEYS_COME_WITHIN: Duration = Duration::from_secs(10);
 
 impl Round<'_> {
     /// Keys may have changed.
     pub(super) async fn renew(&mut self) -> Result<(), StoreError> {
-        if self.line.has_something() && self.to.valid_until <= self.now() {
-            self.to = Arc::new(self.courier().sender.destination(self.id, &self.endpoint.spec).await?);
+        if self.line.has_something() && self.to.valid_until <= Instant::now() {
+            let sender = &self.courier().sender;
+            self.to = Arc::new(sender.destination(self.id, self.version, &self.endpoint.spec).await?);
         }
         Ok(())
     }
@@ -28,6 +32,10 @@ impl Round<'_> {
     pub(super) fn dispatch(&mut self) {
         let now = self.now();
         self.later = None;
+        if self.line.has_something() && self.waits_for_keys() {
+            self.later = Some(now + LOOK_AGAIN);
+            return;
+        }
         while self.line.unstored() < self.most_unstored() {
             let slot = match self.line.in_flight() {
                 0 => None,
@@ -44,6 +52,16 @@ impl Round<'_> {
                 }
                 Next::Nothing => return,
             }
+        }
+    }
+
+    /// Whether the keys for what the endpoint is now are about to come, or another line with the endpoint as it is
+    /// then. Without keys that do not come, deliveries fail, so that somebody notices.
+    fn waits_for_keys(&self) -> bool {
+        match self.to.lacks() {
+            None | Some(Lacking::Unusable) => false,
+            Some(Lacking::Behind) => self.begun.elapsed() < KEYS_COME_WITHIN,
+            Some(Lacking::Ahead) => true,
         }
     }
 

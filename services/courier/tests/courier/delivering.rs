@@ -2,11 +2,20 @@
 
 use crate::{
     receiver::{Behaviour, Receiver},
-    scene::{Scene, event_id, spec, until},
+    scene::{Scene, SystemClock, event_id, spec, until},
 };
-use domain::endpoint::{DeliveryOrder, EndpointSpec, PayloadKind, Signatures};
-use ports::{DeliveryStatus, Metadata};
-use std::{collections::BTreeSet, time::Duration};
+use commands::Expected;
+use domain::{
+    EndpointId,
+    endpoint::{Command, DeliveryOrder, EndpointSpec, PayloadKind, Signatures, Values},
+};
+use endpoints::{Change, Given};
+use ports::{Clock, DeliveryStatus, Metadata};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+use ulid::Ulid;
 use webhooks::{MessageId, SimpleKey};
 
 const OK: Behaviour = Behaviour::Answer(204, "");
@@ -105,5 +114,41 @@ async fn a_change_of_an_endpoint_holds_for_what_comes_after() {
     assert_eq!(old.count(), 2);
     until("all is stored", async || scene.deliveries(id).await.len() == 4).await;
     assert!(scene.deliveries(id).await.iter().all(|one| one.status == DeliveryStatus::Delivered));
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_headers_are_not_sent_to_where_others_were_meant_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut scene = Scene::over(folder.path()).await;
+    let (old, new, others) =
+        (Receiver::begin(OK).await, Receiver::begin(OK).await, Receiver::begin(OK).await);
+    let headers = |value: &str| BTreeMap::from([("authorization".to_owned(), value.to_owned())]);
+    let names = vec!["authorization".to_owned()];
+    let at = |url| EndpointSpec { header_names: names.clone(), ..spec(url) };
+    let id = EndpointId::new(Ulid(1));
+    let given = Given { headers: headers("one"), ..Given::default() };
+    let made = scene.endpoints.create(id, "tester".into(), Default::default(), at(old.url()), given);
+    made.await.expect("an endpoint");
+    let witness = scene.endpoint(2, spec(others.url())).await;
+    scene.start().await;
+    scene.happen(1, 0, 1).await;
+    until("the old address is told", async || old.count() == 1).await;
+
+    // Somebody gives another address with other values, and whoever carries it out dies in the middle.
+    let update = Command::Update { spec: at(new.url()), values: Values::Replaced, at: SystemClock.now() };
+    let died = scene.endpoints.execute(id, "tester".into(), &Expected::Any, |_| Ok(update.clone()));
+    died.await.expect("an event");
+    scene.happen(1, 1, 1).await;
+    until("others are told", async || scene.deliveries(witness).await.len() == 2).await;
+    // The client has no answer, and does it again.
+    let again = |_: &EndpointSpec| Change { spec: at(new.url()), headers: Some(headers("two")) };
+    scene.endpoints.update(id, "tester".into(), &Expected::Any, again).await.expect("changed");
+    until("the new address is told", async || scene.deliveries(id).await.len() == 2).await;
+    let values = |receiver: &Receiver| -> BTreeSet<String> {
+        receiver.requests().iter().map(|request| request.headers["authorization"].clone()).collect()
+    };
+    assert_eq!(values(&new), BTreeSet::from(["two".to_owned()]));
+    assert_eq!(values(&old), BTreeSet::from(["one".to_owned()]));
     scene.stop().await;
 }

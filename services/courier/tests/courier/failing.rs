@@ -2,10 +2,11 @@
 
 use crate::{
     receiver::{Behaviour, Receiver},
-    scene::{Scene, event_id, schedule, spec, until},
+    scene::{Scene, SystemClock, event_id, schedule, spec, until},
 };
-use domain::endpoint::{DeliveryOrder, DisabledReason, EndpointSpec, EndpointState};
-use ports::{AttemptError, Deliveries, Delivery, DeliveryAttempt, DeliveryStatus};
+use commands::Expected;
+use domain::endpoint::{Command, DeliveryOrder, DisabledReason, EndpointSpec, EndpointState};
+use ports::{AttemptError, Clock, Deliveries, Delivery, DeliveryAttempt, DeliveryStatus, EventStore};
 use std::time::Duration;
 use webhooks::Schedule;
 
@@ -195,6 +196,31 @@ async fn an_endpoint_that_only_fails_is_disabled_after_its_time() {
     })
     .await;
     assert!(receiver.count() >= 2);
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_was_enabled_has_all_its_time_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut scene = Scene::over(folder.path()).await;
+    scene.settings.schedule = schedule(&[0, 100, 100, 100, 100, 100, 100, 100, 100]);
+    scene.settings.patience = Duration::from_millis(300);
+    let receiver = Receiver::begin(Behaviour::Answer(500, "")).await;
+    let id = scene.endpoint(1, spec(receiver.url())).await;
+    scene.start().await;
+    scene.happen(1, 0, 1).await;
+    let failing_since = async || match scene.state(id).await {
+        EndpointState::Disabled { reason: DisabledReason::Failing { since }, .. } => Some(since),
+        _ => None,
+    };
+    until("it is disabled", async || failing_since().await.is_some()).await;
+    let (from, at) = (scene.store.head().borrow().0, SystemClock.now());
+    let enable = Command::Enable { from, at };
+    let enabled = scene.endpoints.execute(id, "tester".into(), &Expected::Any, |_| Ok(enable.clone()));
+    enabled.await.expect("enabled");
+    scene.happen(1, 1, 2).await;
+    until("it is disabled again", async || failing_since().await.is_some()).await;
+    assert!(failing_since().await >= Some(at), "what failed before it was enabled counts");
     scene.stop().await;
 }
 

@@ -1,5 +1,6 @@
 //! A store with events, endpoints, and a courier.
 
+use crate::counted::Counted;
 use async_trait::async_trait;
 use buildwright_courier::{Courier, Gauges, Sender, Settings};
 use chrono::{DateTime, Utc};
@@ -15,7 +16,11 @@ use ports::{
     NoChance, StoreError, StreamId, Term, Version,
 };
 use seal::{MasterKey, Seal};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 use store_sqlite::{SqliteOptions, SqliteStore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +56,8 @@ impl Leadership for Alone {
 /// A store, what is told of it, and how.
 pub(crate) struct Scene {
     pub(crate) store: SqliteStore,
+    /// How often couriers have read the log.
+    pub(crate) reads: Arc<AtomicUsize>,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) settings: Settings,
     pub(crate) gauges: Gauges,
@@ -71,7 +78,8 @@ impl Scene {
         let vault = Vault::new(secrets, Seal::new(MasterKey::from_bytes(&[1; 32])), Arc::new(Loaded));
         let endpoints = Arc::new(Endpoints::new(Arc::new(store.clone()), vault, Arc::new(SystemClock)));
         let settings = Settings { poll: Duration::from_millis(50), ..Settings::default() };
-        Self { store, endpoints, settings, gauges: Gauges::default(), running: None }
+        let (reads, gauges) = (Arc::default(), Gauges::default());
+        Self { store, reads, endpoints, settings, gauges, running: None }
     }
 
     /// Starts a courier; one that runs is stopped before.
@@ -82,12 +90,12 @@ impl Scene {
         let client =
             Client::new(egress::Settings { policy, ..egress::Settings::default() }).expect("a client");
         let courier = Courier {
-            store: Arc::new(self.store.clone()),
+            store: Arc::new(Counted { log: self.store.clone(), reads: Arc::clone(&self.reads) }),
             read_models: Arc::new(self.store.clone()),
             list: Arc::new(self.store.clone()),
             endpoints: Arc::clone(&self.endpoints),
             deliveries: Arc::new(self.store.clone()),
-            sender: Sender { client, vault: self.endpoints.vault().clone(), clock: Arc::new(SystemClock) },
+            sender: Sender { client, endpoints: Arc::clone(&self.endpoints), clock: Arc::new(SystemClock) },
             leadership: Arc::new(Alone),
             settings: self.settings.clone(),
             gauges: self.gauges.clone(),

@@ -3,7 +3,7 @@ use crate::{
     errors::api_errors,
     feed::{self, EventFeed, Live, Reading, version_at},
     read::{BuildPath, ParamsError, Query},
-    wire::{EventList, EventStream},
+    wire::{Addresses, EventList, EventStream},
 };
 use axum::{extract::State, response::Response};
 use http::Uri;
@@ -51,7 +51,7 @@ pub(crate) async fn events(
     }
     let page = app.store.read_stream(StreamId::Build(id), after, reading.limit).await?;
     let full = page.len() == reading.limit;
-    let list = EventList::of(page, reading.after)?;
+    let list = EventList::of(page, reading.after, Addresses::Whole)?;
     let next = list.next;
     Ok(feed::page(list, &uri, next, full)?)
 }

@@ -4,7 +4,7 @@ use crate::{
     errors::api_errors,
     feed::{self, EventFeed, Live, Reading},
     read::{ParamsError, Query},
-    wire::{EventList, EventStream},
+    wire::{Addresses, EventList, EventStream},
 };
 use axum::{extract::State, response::Response};
 use http::Uri;
@@ -38,12 +38,12 @@ pub(crate) async fn list(
 ) -> Result<Response, EventsError> {
     let after = Position(reading.after);
     if let Some(live) = live {
-        let feed = EventFeed::all(app.clone(), &live, who.tenant, after, reading.follow);
+        let feed = EventFeed::all(app.clone(), &live, &who, after, reading.follow);
         return Ok(live.answer(&app, feed).await);
     }
     let page = app.store.read_tenant(&who.tenant, after, reading.limit).await?;
     let full = page.events.len() == reading.limit;
-    let list = EventList::of(page.events, page.upto.0)?;
+    let list = EventList::of(page.events, page.upto.0, Addresses::seen_with(who.scopes))?;
     let next = list.next;
     Ok(feed::page(list, &uri, next, full)?)
 }

@@ -19,5 +19,5 @@ pub(crate) async fn ping(
 ) -> Result<Json<PingView>, EndpointPathError> {
     let unconfigured = || EndpointPathError::Unconfigured(UNCONFIGURED.to_owned());
     let delivering = app.delivering.as_ref().ok_or_else(unconfigured)?;
-    Ok(Json(delivering.pings.ping(loaded.id, &loaded.endpoint.spec).await?.into()))
+    Ok(Json(delivering.pings.ping(loaded.id, loaded.version, &loaded.endpoint.spec).await?.into()))
 }

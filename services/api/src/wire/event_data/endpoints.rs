@@ -1,6 +1,6 @@
 //! What happens to a webhook endpoint.
 
-use super::parts::EventDisabledReason;
+use super::parts::{EventDisabledReason, HeaderValues};
 use crate::wire::{
     labels, texts,
     webhook::{DeliveryOrder, PayloadKind, Signatures},
@@ -13,7 +13,7 @@ catalogue! {
         /// Whose it is.
         #[schema(max_length = 32)]
         tenant: String,
-        /// Where events are delivered.
+        /// Where events are delivered; without `webhooks:manage`, scheme and host only: `https://example.com/…`.
         #[schema(value_type = texts::WebhookUrl)]
         url: String,
         /// What people call it; left out if it has no name.
@@ -52,7 +52,7 @@ catalogue! {
         at: DateTime<Utc>,
     }
     "webhook_endpoint_updated" EndpointUpdatedData "Something else is asked for." {
-        /// Where events are delivered.
+        /// Where events are delivered; without `webhooks:manage`, scheme and host only: `https://example.com/…`.
         #[schema(value_type = texts::WebhookUrl)]
         url: String,
         /// What people call it; left out if it has no name.
@@ -85,6 +85,9 @@ catalogue! {
         /// The one build that it was made for.
         #[schema(value_type = Option<texts::BuildId>)]
         build: Option<String>,
+        /// Whether other values of its headers took the place of those before; left out if they stay.
+        #[schema(required = false)]
+        header_values: HeaderValues,
         /// When.
         at: DateTime<Utc>,
     }

@@ -31,6 +31,16 @@ pub(crate) struct EventRepository {
     branch: Option<String>,
 }
 
+/// What became of the values of a webhook endpoint's headers, which no event holds.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum HeaderValues {
+    /// They stay.
+    Kept,
+    /// Others took their place.
+    Replaced,
+}
+
 /// Bounds of a build, money in billionths of a US dollar.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{BuildId, EndpointId, endpoint::EndpointSpec};
 use ports::{
     AttemptError, Deliveries, DeliveriesKnown, Delivery, DeliveryAttempt, DeliveryBacklog, DeliveryBatch,
-    DeliveryFilter, DeliveryId, DeliveryPage, DeliveryStatus, Pings, Position, StoreError,
+    DeliveryFilter, DeliveryId, DeliveryPage, DeliveryStatus, Pings, Position, StoreError, Version,
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -139,7 +139,12 @@ impl Deliveries for MemoryDeliveries {
 
 #[async_trait]
 impl Pings for MemoryDeliveries {
-    async fn ping(&self, id: EndpointId, spec: &EndpointSpec) -> Result<DeliveryAttempt, StoreError> {
+    async fn ping(
+        &self,
+        id: EndpointId,
+        _: Version,
+        spec: &EndpointSpec,
+    ) -> Result<DeliveryAttempt, StoreError> {
         self.pinged.lock().unwrap().push((id, spec.url.clone()));
         let next = self.pings.lock().unwrap().pop_front();
         Ok(next.unwrap_or_else(|| answered(1, 200, b"")))
