@@ -16,14 +16,14 @@ use crate::{
 use chrono::{DateTime, Utc};
 use domain::{Endpoint, EndpointId};
 use endpoints::Loaded;
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use ports::{DeliveriesKnown, DeliveryBatch, DeliveryProgress, Position, StoreError, Version};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
+    task::{JoinError, JoinSet},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use webhooks::EventGlob;
 
 /// What all endpoints share during a term.
@@ -92,8 +92,9 @@ struct Round<'a> {
     head: watch::Receiver<Position>,
     /// The version up to which the one build was read that the endpoint was made for.
     build_read: Version,
-    sending: FuturesUnordered<BoxFuture<'static, Sent>>,
-    flush: Option<BoxFuture<'static, Flushed>>,
+    /// Tasks, as `flush` is: what waits for a connection of the store must go on while this waits for another.
+    sending: JoinSet<Sent>,
+    flush: Option<AbortOnDropHandle<Flushed>>,
     questions: Vec<domain::BuildId>,
     first_unstored: Option<Instant>,
     stored_cursor: Position,
@@ -147,7 +148,7 @@ impl<'a> Round<'a> {
             begun: Instant::now(),
             head,
             build_read: Version(0),
-            sending: FuturesUnordered::new(),
+            sending: JoinSet::new(),
             flush: None,
             questions: Vec::new(),
             first_unstored: None,
@@ -200,9 +201,9 @@ impl<'a> Round<'a> {
         tokio::select! {
             () = ending.now.cancelled() => {}
             () = ending.calm.cancelled(), if !calm => {}
-            Some(sent) = sending.next() => {
+            Some(sent) = sending.join_next() => {
                 ended.push(sent);
-                while let Some(Some(sent)) = sending.next().now_or_never() {
+                while let Some(sent) = sending.try_join_next() {
                     ended.push(sent);
                 }
             }
@@ -221,11 +222,11 @@ impl<'a> Round<'a> {
             () = tokio::time::sleep_until(until) => {}
         }
         for sent in ended {
-            self.ended(sent)?;
+            self.ended(joined(sent)?)?;
         }
         if let Some(flushed) = flushed {
             self.flush = None;
-            self.flushed(flushed).await?;
+            self.flushed(joined(flushed)?).await?;
         }
         Ok(())
     }
@@ -252,4 +253,12 @@ impl<'a> Round<'a> {
         }
         until
     }
+}
+
+/// What a task came to. Its panic is ours; nobody ends it but who ends the runtime.
+fn joined<T>(ended: Result<T, JoinError>) -> Result<T, StoreError> {
+    ended.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => StoreError::Closed,
+    })
 }

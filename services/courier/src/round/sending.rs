@@ -10,7 +10,6 @@ use crate::{
     verdict::Attempted,
 };
 use domain::endpoint::PayloadKind;
-use futures::{FutureExt as _, future::BoxFuture};
 use ports::{AttemptError, Position, StoreError};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
@@ -45,7 +44,10 @@ impl Round<'_> {
                 },
             };
             match self.line.next(now) {
-                Next::Send(item) => self.sending.push(self.send(*item, slot)),
+                Next::Send(item) => {
+                    let sent = self.send(*item, slot);
+                    self.sending.spawn(sent);
+                }
                 Next::Later(at) => {
                     self.later = Some(at);
                     return;
@@ -65,14 +67,17 @@ impl Round<'_> {
         }
     }
 
-    pub(super) fn send(&self, item: Item, slot: Option<OwnedSemaphorePermit>) -> BoxFuture<'static, Sent> {
+    fn send(
+        &self,
+        item: Item,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> impl Future<Output = Sent> + Send + 'static {
         let (shared, to) = (Arc::clone(self.shared), Arc::clone(&self.to));
         let payload = self.endpoint.spec.payload;
         async move {
             let attempted = attempt(&shared.courier, &to, &item, payload).await;
             (item, attempted, slot)
         }
-        .boxed()
     }
 
     pub(super) fn ended(&mut self, (item, attempted, _slot): Sent) -> Result<(), StoreError> {

@@ -1,10 +1,10 @@
 //! What is kept.
 
-use super::{Flushed, Round};
-use futures::FutureExt as _;
+use super::{Flushed, Round, joined};
 use ports::{Position, StoreError};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Most deliveries of a build that are read at once.
 const REFILL: usize = 64;
@@ -30,13 +30,10 @@ impl Round<'_> {
         self.first_unstored = None;
         self.questions.extend(self.line.take_questions());
         let (deliveries, id) = (Arc::clone(&self.courier().deliveries), self.id);
-        self.flush = Some(
-            async move {
-                let result = deliveries.record_deliveries(id, batch.clone()).await;
-                (batch, result)
-            }
-            .boxed(),
-        );
+        self.flush = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            let result = deliveries.record_deliveries(id, batch.clone()).await;
+            (batch, result)
+        })));
     }
 
     pub(super) async fn flushed(&mut self, (batch, result): Flushed) -> Result<(), StoreError> {
@@ -58,7 +55,7 @@ impl Round<'_> {
     pub(super) async fn farewell(&mut self) -> Result<(), StoreError> {
         let store = async {
             if let Some(flush) = self.flush.take() {
-                flush.await.1?;
+                joined(flush.await)?.1?;
             }
             let batch = self.line.batch();
             if batch.progress.cursor > self.stored_cursor || !batch.deliveries.is_empty() {

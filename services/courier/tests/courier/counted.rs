@@ -1,4 +1,4 @@
-//! A log that counts how often it is read.
+//! A log that counts how often it is read, and may have few connections.
 
 use async_trait::async_trait;
 use names::TenantName;
@@ -11,12 +11,21 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 use store_sqlite::SqliteStore;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 /// A log, and how often it was read.
 pub(crate) struct Counted {
     pub(crate) log: SqliteStore,
     pub(crate) reads: Arc<AtomicUsize>,
+    /// As many as may read at once.
+    pub(crate) turns: Arc<Semaphore>,
+}
+
+impl Counted {
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.turns.acquire().await.map_err(|_| StoreError::Closed)
+    }
 }
 
 #[async_trait]
@@ -31,12 +40,12 @@ impl EventStore for Counted {
         after: Version,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
+        let _turn = self.turn().await?;
         self.log.read_stream(stream, after, limit).await
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
+        let _turn = self.turn().await?;
         self.log.read_all(after, limit).await
     }
 
@@ -46,7 +55,7 @@ impl EventStore for Counted {
         after: Position,
         limit: usize,
     ) -> Result<TenantPage, StoreError> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
+        let _turn = self.turn().await?;
         self.log.read_tenant(tenant, after, limit).await
     }
 

@@ -5,7 +5,10 @@ use crate::{
     scene::{Scene, SystemClock, event_id, schedule, spec, until},
 };
 use chrono::TimeDelta;
+use domain::endpoint::EndpointSpec;
 use ports::{Clock, Deliveries, DeliveryStatus};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_delivered_when_they_are_asked_for_under_the_same_id() {
@@ -40,6 +43,53 @@ async fn dead_letters_are_delivered_when_they_are_asked_for_under_the_same_id() 
     scene.store.redeliver(first.id, SystemClock.now()).await.expect("asked");
     let of_first = || receiver.requests().iter().filter(|request| request.id() == event_id(1, 1)).count();
     until("it comes again", async || of_first() == 4).await;
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_to_be_read_again_keeps_nobody_from_reading() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut scene = Scene::over(folder.path()).await;
+    scene.settings.schedule = schedule(&[0]);
+    // Given many events that could not be delivered
+    let receiver = Receiver::begin(Behaviour::Answer(500, "")).await;
+    let mut ids = Vec::new();
+    for n in 1..=3 {
+        let many = EndpointSpec { concurrency: 8, ..spec(receiver.url()) };
+        ids.push(scene.endpoint(n, many).await);
+    }
+    scene.start().await;
+    scene.happen(1, 0, 40).await;
+    let with = async |status| {
+        let mut count = 0;
+        for id in &ids {
+            count += scene.deliveries(*id).await.iter().filter(|one| one.status == status).count();
+        }
+        count
+    };
+    until("all are dead", async || with(DeliveryStatus::Dead).await == 120).await;
+
+    // When all are asked for again while more has happened, and the store has one connection only
+    scene.stop().await;
+    scene.happen(2, 0, 300).await;
+    receiver.behave(Behaviour::Answer(200, ""));
+    let since = SystemClock.now() - TimeDelta::hours(1);
+    for id in &ids {
+        scene.store.redeliver_since(*id, since, SystemClock.now(), 100).await.expect("asked");
+    }
+    scene.turns = Arc::new(Semaphore::new(1));
+    scene.start().await;
+
+    // Then none of them waits for another for ever
+    let delivered = async || {
+        let mut count = 0;
+        for id in &ids {
+            let all = scene.deliveries(*id).await;
+            count += all.iter().filter(|one| one.status == DeliveryStatus::Delivered).count();
+        }
+        count
+    };
+    until("all are delivered", async || delivered().await == 3 * 340).await;
     scene.stop().await;
 }
 

@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 use store_sqlite::{SqliteOptions, SqliteStore};
-use tokio::task::JoinHandle;
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 use webhooks::Schedule;
@@ -58,6 +58,8 @@ pub(crate) struct Scene {
     pub(crate) store: SqliteStore,
     /// How often couriers have read the log.
     pub(crate) reads: Arc<AtomicUsize>,
+    /// As many as may read the log at once: what a pool of connections has.
+    pub(crate) turns: Arc<Semaphore>,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) settings: Settings,
     pub(crate) gauges: Gauges,
@@ -79,7 +81,8 @@ impl Scene {
         let endpoints = Arc::new(Endpoints::new(Arc::new(store.clone()), vault, Arc::new(SystemClock)));
         let settings = Settings { poll: Duration::from_millis(50), ..Settings::default() };
         let (reads, gauges) = (Arc::default(), Gauges::default());
-        Self { store, reads, endpoints, settings, gauges, running: None }
+        let turns = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+        Self { store, reads, turns, endpoints, settings, gauges, running: None }
     }
 
     /// Starts a courier; one that runs is stopped before.
@@ -90,7 +93,11 @@ impl Scene {
         let client =
             Client::new(egress::Settings { policy, ..egress::Settings::default() }).expect("a client");
         let courier = Courier {
-            store: Arc::new(Counted { log: self.store.clone(), reads: Arc::clone(&self.reads) }),
+            store: Arc::new(Counted {
+                log: self.store.clone(),
+                reads: Arc::clone(&self.reads),
+                turns: Arc::clone(&self.turns),
+            }),
             read_models: Arc::new(self.store.clone()),
             list: Arc::new(self.store.clone()),
             endpoints: Arc::clone(&self.endpoints),
